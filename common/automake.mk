@@ -1,0 +1,15 @@
+noinst_LIBRARIES += common/libcommon.a
+common_libcommon_a_SOURCES = \
+	common/base/array.h \
+	common/base/cleanup.h \
+	common/base/clock.c common/base/clock.h \
+	common/base/error.c common/base/error.h \
+	common/base/id.c common/base/id.h \
+	common/base/log.c common/base/log.h \
+	common/base/map.c common/base/map.h \
+	common/base/mem.c common/base/mem.h \
+	common/base/str.c common/base/str.h \
+	common/json/json.c common/json/json.h
+
+include common/ground.mk
+include common/wire.mk

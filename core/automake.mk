@@ -1,0 +1,2 @@
+noinst_LIBRARIES += core/libcore.a
+core_libcore_a_SOURCES =
