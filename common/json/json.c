@@ -75,7 +75,7 @@ struct error *json_need_u64(const json_t *o, const char *key, uint64_t *ret)
 
 struct error *json_need_id(const json_t *o, const char *key, struct id *ret)
 {
-    const char *text;
+    const char *text = NULL;
     RETURN_IF_ERROR(json_need_string(o, key, &text));
     if (!id_parse(text, ret))
         return error_new(ERROR_INVALID, "'%s' must be an id", key);
