@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/mq/internal.h"
 
 #define DEAD "mallee.dead"
@@ -14,6 +15,9 @@
 #define DELIVERY_LIMIT 5
 #define DEFAULT_PREFETCH 64
 #define USER_TIMEOUT_MS 8000
+#define RPC_TIMEOUT_S 3
+#define HEAL_TIMEOUT_S 15
+#define HEAL_AFTER 2
 
 #define TEXT(s) amqp_cstring_bytes(s)
 #define ARG_TEXT(k, v)                                                                                                 \
@@ -23,7 +27,7 @@
 
 static bool open_socket(struct mq_link *l)
 {
-    struct timeval timeout = {3, 0};
+    struct timeval timeout = {RPC_TIMEOUT_S, 0};
     unsigned user_timeout = USER_TIMEOUT_MS;
     int on = 1;
     l->conn = amqp_new_connection();
@@ -123,6 +127,26 @@ static bool declare_queue(struct mq_link *l, size_t i)
     return true;
 }
 
+/* A quorum queue whose broker was killed within half a second of making it may come back as a name without a process:
+ * it can be declared, and consuming from it is never answered.  Then it is made anew; what was in it comes again from
+ * those who sent it, as after a wipe. */
+static bool heal_queue(struct mq_link *l, size_t i)
+{
+    const struct mq_queue *q = &l->o.topology.queues[i];
+    struct own_queue *own = &l->queues[i];
+    if (own->timeouts < HEAL_AFTER || !(q->flags & MQ_QUORUM) || (q->flags & MQ_PASSIVE))
+        return true;
+    struct timeval longer = {HEAL_TIMEOUT_S, 0}, usual = {RPC_TIMEOUT_S, 0};
+    log_warning("broker link %s: queue %s does not answer: making it anew", l->name, q->name);
+    own->timeouts = 0;
+    amqp_set_rpc_timeout(l->conn, &longer);
+    amqp_queue_delete(l->conn, MQ_CHANNEL_CONSUME, TEXT(q->name), 0, 0);
+    if (!link_check(l, "deleting a queue", amqp_get_rpc_reply(l->conn)))
+        return false;
+    amqp_set_rpc_timeout(l->conn, &usual);
+    return true;
+}
+
 static bool consume(struct mq_link *l, size_t i)
 {
     const struct mq_queue *q = &l->o.topology.queues[i];
@@ -135,7 +159,10 @@ static bool consume(struct mq_link *l, size_t i)
     amqp_basic_consume(l->conn, MQ_CHANNEL_CONSUME, TEXT(l->queues[i].name), TEXT(tag), 0, 0, 0, amqp_empty_table);
     l->queues[i].heard = clock_mono_ms();
     l->queues[i].pinged = 0;
-    return link_check(l, l->queues[i].name, amqp_get_rpc_reply(l->conn));
+    amqp_rpc_reply_t reply = amqp_get_rpc_reply(l->conn);
+    bool late = reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && reply.library_error == AMQP_STATUS_TIMEOUT;
+    l->queues[i].timeouts = late ? l->queues[i].timeouts + 1 : 0;
+    return link_check(l, "consuming", reply);
 }
 
 bool link_connect(struct mq_link *l)
@@ -152,7 +179,7 @@ bool link_connect(struct mq_link *l)
     if (dead && !declare_dead(l))
         return false;
     for (size_t i = 0; i < t->queues_len; i++)
-        if (!declare_queue(l, i))
+        if (!heal_queue(l, i) || !declare_queue(l, i))
             return false;
     for (size_t i = 0; i < t->queues_len; i++)
         if (!consume(l, i))

@@ -53,6 +53,7 @@ struct own_queue {
     char *name;         /* as the broker named it */
     int64_t heard;      /* last ping that arrived */
     int64_t pinged;
+    unsigned timeouts;  /* consumes in a row that were not answered; see heal_queue() */
 };
 
 struct mq_link {
