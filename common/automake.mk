@@ -9,6 +9,7 @@ common_libcommon_a_SOURCES = \
 	common/base/map.c common/base/map.h \
 	common/base/mem.c common/base/mem.h \
 	common/base/str.c common/base/str.h \
+	common/crypto/digest.c common/crypto/digest.h \
 	common/json/json.c common/json/json.h
 
 include common/ground.mk

@@ -1,2 +1,16 @@
 noinst_LIBRARIES += core/libcore.a
-core_libcore_a_SOURCES =
+core_libcore_a_SOURCES = \
+	core/cloud.c core/cloud.h core/cloud-internal.h \
+	core/cloud-instances.c \
+	core/cloud-nodes.c \
+	core/cloud-outbox.c \
+	core/cloud-zones.c \
+	core/cluster.c core/cluster.h core/cluster-internal.h \
+	core/cluster-placing.c \
+	core/digest.c core/digest.h \
+	core/life-cycle.c core/life-cycle.h \
+	core/message.c core/message.h \
+	core/node.c core/node.h core/node-internal.h \
+	core/node-jobs.c \
+	core/node-objects.c \
+	core/timing.c core/timing.h

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "common/daemon/daemon.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/daemon/notify.h"
+
+struct daemon {
+    const struct daemon_ops *ops;
+    struct loop *loop;
+    struct metrics *metrics;
+    int signals; /* signalfd */
+    bool failed; /* loop's thread only */
+};
+
+struct failure {
+    struct daemon *d;
+    struct error *why;
+};
+
+struct loop *daemon_loop(struct daemon *d)
+{
+    return d->loop;
+}
+
+struct metrics *daemon_metrics(struct daemon *d)
+{
+    return d->metrics;
+}
+
+static void fail_on_loop(void *arg)
+{
+    struct failure *f = arg;
+    log_failure(LOG_ERROR, f->why, "cannot go on");
+    f->d->failed = true;
+    loop_stop(f->d->loop);
+    free(f);
+}
+
+void daemon_fail(struct daemon *d, struct error *why)
+{
+    struct failure *f = xnew0(struct failure);
+    *f = (struct failure){d, why};
+    loop_post(d->loop, fail_on_loop, f);
+}
+
+static void on_signal(void *arg)
+{
+    struct daemon *d = arg;
+    struct signalfd_siginfo info;
+    while (read(d->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+            log_info("signal %u: stopping", info.ssi_signo);
+            loop_stop(d->loop);
+        }
+    }
+}
+
+static struct error *open_signals(struct daemon *d)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return error_new(ERROR_INTERNAL, "blocking signals");
+    d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (d->signals < 0)
+        return error_errno(errno, "making a signalfd");
+    return loop_watch(d->loop, d->signals, on_signal, d);
+}
+
+static struct error *run(struct daemon *d, const void *config)
+{
+    void *state = NULL;
+    RETURN_IF_ERROR(loop_new(&d->loop));
+    RETURN_IF_ERROR(open_signals(d));
+    RETURN_IF_ERROR(error_wrap(d->ops->start(d, config, &state), "starting"));
+    log_info("ready");
+    notify_manager("READY=1");
+    loop_run(d->loop);
+    notify_manager("STOPPING=1");
+    d->ops->stop(state);
+    log_info("stopped");
+    return NULL;
+}
+
+static int run_with(const struct daemon_ops *ops, const void *config)
+{
+    struct daemon d = {.ops = ops, .signals = -1};
+    enum log_level level = LOG_INFO;
+    struct error *e = log_level_parse(((const struct daemon_config *)config)->log_level, &level);
+    log_setup(ops->config->name, level);
+    d.metrics = metrics_new();
+    if (!e)
+        e = run(&d, config);
+    if (e) {
+        d.failed = true;
+        log_failure(LOG_ERROR, e, "failed");
+    }
+    loop_free(d.loop);
+    metrics_free(d.metrics);
+    if (d.signals >= 0)
+        close(d.signals);
+    return d.failed ? 1 : 0;
+}
+
+int daemon_run(const struct daemon_ops *ops, int argc, char **argv)
+{
+    _cleanup_free_ void *config = xcalloc(1, ops->config_size);
+    _cleanup_str_ struct str text = STR_INIT;
+    enum config_outcome outcome = config_load(ops->config, argc, argv, config, &text);
+    int status = outcome == CONFIG_EXIT_OK ? 0 : 1;
+    if (outcome == CONFIG_RUN) {
+        log_setup(ops->config->name, LOG_INFO);
+        const char *cursor = str_text(&text);
+        char *line;
+        while ((line = str_next_piece(&cursor, '\n'))) {
+            log_warning("%s", line);
+            free(line);
+        }
+        status = run_with(ops, config);
+    } else {
+        fputs(str_text(&text), outcome == CONFIG_EXIT_OK ? stdout : stderr);
+        fflush(NULL);
+    }
+    config_free(ops->config, config);
+    return status;
+}

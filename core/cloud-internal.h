@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CORE_CLOUD_INTERNAL_H
+#define CORE_CLOUD_INTERNAL_H
+/* Shared by the files of the cloud's model only. */
+#include "core/cloud.h"
+
+enum flush {
+    RIDES_ALONG, /* written with the next flush; losing it costs a repeat */
+    FLUSHED,     /* on stable storage before anything is published */
+};
+
+void cloud_changed(struct cloud_model *c, struct cloud_row *row, enum flush flush);
+void cloud_say(struct cloud_model *c, const struct cloud_instance *i, const struct id *source,
+               const char *format, ...) _printf_(4, 5);
+struct cloud_outgoing *cloud_send(struct cloud_model *c, enum cloud_route route, enum message_type type,
+                                  const struct id *zone);
+
+/* outbox */
+void outbox_mark(struct cloud_model *c, const struct id *receiver, enum object_kind kind,
+                 const struct id *id);
+struct outbox_row *outbox_find(const struct cloud_model *c, const struct id *receiver,
+                               enum object_kind kind, const struct id *id);
+void outbox_settle(struct cloud_model *c, struct outbox_row *row);
+bool outbox_open_for(const struct cloud_model *c, const struct id *receiver);
+/* Makes what was sent to the receiver dirty again, with the shortest wait. */
+void outbox_wake(struct cloud_model *c, const struct id *receiver);
+void outbox_tick(struct cloud_model *c, int64_t spent);
+void outbox_pump(struct cloud_model *c);
+
+/* instances */
+void instance_go(struct cloud_model *c, struct cloud_instance *i, enum instance_state to);
+/* Ends what is desired: generation +1, absent, with a reason where there is none yet. */
+void instance_give_up(struct cloud_model *c, struct cloud_instance *i, enum instance_state shown,
+                      const char *code, const char *text);
+void instance_observe(struct cloud_model *c, struct cloud_instance *i, const struct id *node, uint64_t run,
+                      uint64_t seq, enum observation what, const char *text);
+void instance_applied(struct cloud_model *c, const struct message *m);
+void instance_placed(struct cloud_model *c, const struct message *m);
+void instance_tick(struct cloud_model *c, int64_t spent);
+void instance_gone(struct cloud_model *c, struct cloud_instance *i);
+struct cloud_reservation *reservation_find(const struct cloud_model *c, const char *id);
+bool reservation_unplaced(const struct cloud_model *c, const struct cloud_reservation *r);
+void reservation_settle(struct cloud_model *c, struct cloud_reservation *r);
+
+/* zones and nodes */
+void zone_epoch_request(struct cloud_model *c, const struct message *m);
+void zone_heartbeat(struct cloud_model *c, const struct message *m);
+void zone_tick(struct cloud_model *c, int64_t spent);
+void node_heartbeat(struct cloud_model *c, const struct message *m);
+void node_inventory(struct cloud_model *c, const struct message *m);
+void node_boot(struct cloud_model *c, const struct message *m);
+void node_seen(struct cloud_model *c, struct cloud_node *n, const struct message *m);
+void node_tick(struct cloud_model *c, int64_t spent);
+struct cloud_node *node_known(struct cloud_model *c, const struct message *m);
+#endif

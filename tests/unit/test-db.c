@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "common/base/array.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/db/db.h"
+
+/* SQLite's flushes come through here: they are counted, and can be made to fail. */
+static atomic_int flushes, failing;
+int fdatasync(int fd)
+{
+    atomic_fetch_add(&flushes, 1);
+    if (atomic_load(&failing)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+static const struct db_migration first[] = {
+    {"0001-first.sql", "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT UNIQUE) STRICT;\n"
+                       "CREATE TABLE blobs(id INTEGER PRIMARY KEY, data BLOB) STRICT;\n"}};
+static const struct db_migration second[] = {
+    {"0001-first.sql", "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT UNIQUE) STRICT;\n"},
+    {"0002-more.sql", "ALTER TABLE t ADD COLUMN more TEXT;\n"}};
+static const struct db_migration broken[] = {
+    {"0001-first.sql", ""}, {"0002-more.sql", "ALTER TABLE t ADD COLUMN more TEXT; NONSENSE;\n"}};
+
+static char *dir, *path;
+
+static int setup(void **state)
+{
+    (void)state;
+    dir = xstrdup("/tmp/test-db-XXXXXX");
+    if (!mkdtemp(dir))
+        return -1;
+    path = xasprintf("%s/a.db", dir);
+    atomic_store(&failing, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+    while ((entry = readdir(d))) {
+        _cleanup_free_ char *file = xasprintf("%s/%s", dir, entry->d_name);
+        unlink(file);
+    }
+    closedir(d);
+    int rc = rmdir(dir);
+    free(dir);
+    free(path);
+    return rc;
+}
+
+static struct db *open_with(const struct db_options *more)
+{
+    struct db_options o = {0};
+    if (more)
+        o = *more;
+    o.path = path;
+    o.migrations = o.migrations ? o.migrations : first;
+    o.migrations_len = o.migrations_len ? o.migrations_len : ARRAY_SIZE(first);
+    struct db *db = NULL;
+    struct error *e = db_open(&o, &db);
+    if (e)
+        fail_msg("open: %s", error_message(e));
+    return db;
+}
+
+static struct error *insert(struct db_tx *tx, void *arg)
+{
+    return db_exec(tx, "INSERT INTO t(name) VALUES(?)", "t", arg);
+}
+
+static struct error *count(struct db_tx *tx, void *arg)
+{
+    return db_query_u64(tx, arg, "SELECT count(*) FROM t", "");
+}
+
+static uint64_t rows_of(struct db *db)
+{
+    uint64_t n = 0;
+    assert_null(db_read(db, count, &n));
+    return n;
+}
+
+/* Holds the writer until the test has queued all that is to be one group. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static struct error *hold(struct db_tx *tx, void *arg)
+{
+    (void)tx;
+    (void)arg;
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return error_new(ERROR_DENIED, "the gate changes nothing");
+}
+static void drop(struct error *e, void *arg)
+{
+    (void)arg;
+    error_ignore(e);
+}
+
+struct outcome {
+    struct error *e;
+    atomic_int *done;
+};
+static void keep(struct error *e, void *arg)
+{
+    struct outcome *o = arg;
+    o->e = e;
+    atomic_fetch_add(o->done, 1);
+}
+
+static void wait_for(atomic_int *n, int wanted)
+{
+    while (atomic_load(n) < wanted)
+        usleep(500);
+}
+
+static void test_group_is_one_flush(void **state)
+{
+    (void)state;
+    struct db *db = open_with(NULL);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "warm"));
+    for (int i = 0; i < 5; i++) {
+        _cleanup_free_ char *name = xasprintf("single %d", i);
+        int before = atomic_load(&flushes);
+        assert_null(db_write_wait(db, DB_FORCED, insert, name));
+        assert_int_equal(atomic_load(&flushes) - before, 1);
+    }
+    struct outcome out[100];
+    char *names[100];
+    atomic_int done = 0;
+    pthread_mutex_lock(&gate);
+    db_write(db, DB_FORCED, hold, NULL, drop, NULL);
+    usleep(50 * 1000); /* a group of its own, or it is the group's first: both are fine */
+    for (int i = 0; i < 100; i++) {
+        names[i] = xasprintf("group %d", i);
+        out[i] = (struct outcome){NULL, &done};
+        db_write(db, DB_FORCED, insert, names[i], keep, &out[i]);
+    }
+    int before = atomic_load(&flushes);
+    pthread_mutex_unlock(&gate);
+    wait_for(&done, 100);
+    assert_int_equal(atomic_load(&flushes) - before, 1);
+    for (int i = 0; i < 100; i++) {
+        assert_null(out[i].e);
+        free(names[i]);
+    }
+    assert_true(rows_of(db) == 106);
+    db_close(db);
+}
+
+static void test_lazy_never_flushes_and_is_seen(void **state)
+{
+    (void)state;
+    struct db *db = open_with(NULL);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "warm"));
+    int before = atomic_load(&flushes);
+    for (int i = 0; i < 10; i++) {
+        _cleanup_free_ char *name = xasprintf("lazy %d", i);
+        assert_null(db_write_wait(db, DB_LAZY, insert, name));
+        assert_true(rows_of(db) == 2 + (uint64_t)i);
+    }
+    assert_int_equal(atomic_load(&flushes), before);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "last"));
+    assert_int_equal(atomic_load(&flushes), before + 1);
+    db_close(db);
+}
+
+static struct error *insert_then_fail(struct db_tx *tx, void *arg)
+{
+    RETURN_IF_ERROR(insert(tx, arg));
+    return error_new(ERROR_DENIED, "after the insert");
+}
+
+static void test_a_failing_member_fails_alone(void **state)
+{
+    (void)state;
+    struct db *db = open_with(NULL);
+    atomic_int done = 0;
+    struct outcome out[4];
+    for (int i = 0; i < 4; i++)
+        out[i] = (struct outcome){NULL, &done};
+    pthread_mutex_lock(&gate);
+    db_write(db, DB_FORCED, hold, NULL, drop, NULL);
+    db_write(db, DB_FORCED, insert, (void *)(uintptr_t) "one", keep, &out[0]);
+    db_write(db, DB_FORCED, insert_then_fail, (void *)(uintptr_t) "two", keep, &out[1]);
+    db_write(db, DB_FORCED, insert, (void *)(uintptr_t) "one", keep, &out[2]);
+    db_write(db, DB_FORCED, insert, (void *)(uintptr_t) "three", keep, &out[3]);
+    pthread_mutex_unlock(&gate);
+    wait_for(&done, 4);
+    assert_null(out[0].e);
+    assert_true(error_is(out[1].e, &ERROR_DENIED));
+    assert_true(error_is(out[2].e, &ERROR_EXISTS));
+    assert_null(out[3].e);
+    error_free(out[1].e);
+    error_free(out[2].e);
+    assert_true(rows_of(db) == 2);
+    db_close(db);
+}
+
+static void test_failed_flush_fails_the_group(void **state)
+{
+    (void)state;
+    struct db *db = open_with(NULL);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "before"));
+    atomic_int done = 0;
+    struct outcome out[3];
+    pthread_mutex_lock(&gate);
+    db_write(db, DB_FORCED, hold, NULL, drop, NULL);
+    usleep(20 * 1000);
+    const char *const names[] = {"a", "b", "c"};
+    for (int i = 0; i < 3; i++) {
+        out[i] = (struct outcome){NULL, &done};
+        db_write(db, DB_FORCED, insert, (void *)(uintptr_t)names[i], keep, &out[i]);
+    }
+    atomic_store(&failing, 1);
+    pthread_mutex_unlock(&gate);
+    wait_for(&done, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_non_null(out[i].e);
+        error_free(out[i].e);
+    }
+    assert_true(rows_of(db) == 1);
+    /* While flushes go on failing nothing is promised, afterwards all works again. */
+    _cleanup_error_ struct error *still = db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "d");
+    assert_non_null(still);
+    atomic_store(&failing, 0);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "a"));
+    assert_true(rows_of(db) == 2);
+    db_close(db);
+    db = open_with(NULL);
+    assert_true(rows_of(db) == 2);
+    db_close(db);
+}
+
+static struct error *insert_big(struct db_tx *tx, void *arg)
+{
+    (void)arg;
+    size_t len = 200 * 1024;
+    _cleanup_free_ char *data = xcalloc(1, len);
+    return db_exec(tx, "INSERT INTO blobs(data) VALUES(?)", "b", (const void *)data, len);
+}
+
+static void test_full(void **state)
+{
+    (void)state;
+    struct db_options o = {.max_pages = 100};
+    struct db *db = open_with(&o);
+    struct error *e = NULL;
+    for (int i = 0; i < 4 && !e; i++)
+        e = db_write_wait(db, DB_FORCED, insert_big, NULL);
+    assert_true(error_is(e, &ERROR_NO_SPACE));
+    error_free(e);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "small"));
+    assert_true(rows_of(db) == 1);
+    db_close(db);
+}
+
+static void test_min_free(void **state)
+{
+    (void)state;
+    struct db_options o = {.min_free = UINT64_MAX / 2};
+    struct db *db = open_with(&o);
+    _cleanup_error_ struct error *e = db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "x");
+    assert_true(error_is(e, &ERROR_NO_SPACE));
+    assert_true(rows_of(db) == 0);
+    assert_null(db_write_wait(db, DB_FORCED | DB_RESCUE, insert, (void *)(uintptr_t) "x"));
+    assert_true(rows_of(db) == 1);
+    db_close(db);
+}
+
+static void test_migrations(void **state)
+{
+    (void)state;
+    struct db *db = open_with(NULL);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "old"));
+    struct db_options o = {.path = path, .migrations = first, .migrations_len = 1};
+    struct db *other = NULL;
+    _cleanup_error_ struct error *busy = db_open(&o, &other);
+    assert_true(error_is(busy, &ERROR_UNAVAILABLE));
+    db_close(db);
+    o.migrations = broken;
+    o.migrations_len = ARRAY_SIZE(broken);
+    _cleanup_error_ struct error *bad = db_open(&o, &other);
+    assert_non_null(strstr(error_message(bad), "0002-more.sql"));
+    o.migrations = second;
+    o.migrations_len = ARRAY_SIZE(second);
+    db = open_with(&o);
+    assert_true(rows_of(db) == 1);
+    db_close(db);
+    _cleanup_free_ char *copy = xasprintf("%s.before-2", path);
+    assert_int_equal(access(copy, F_OK), 0);
+    o.migrations = first;
+    o.migrations_len = 1;
+    _cleanup_error_ struct error *newer = db_open(&o, &other);
+    assert_non_null(strstr(error_message(newer), "newer version"));
+    free(path);
+    path = TAKE_PTR(copy);
+    db = open_with(NULL);
+    assert_true(rows_of(db) == 1);
+    db_close(db);
+}
+
+static void test_backup(void **state)
+{
+    (void)state;
+    struct db *db = open_with(NULL);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "kept"));
+    _cleanup_free_ char *copy = xasprintf("%s/copy.db", dir);
+    assert_null(db_backup(db, copy));
+    _cleanup_error_ struct error *twice = db_backup(db, copy);
+    assert_non_null(twice);
+    db_close(db);
+    free(path);
+    path = TAKE_PTR(copy);
+    db = open_with(NULL);
+    assert_true(rows_of(db) == 1);
+    db_close(db);
+}
+
+struct tell {
+    uint32_t n;
+    int fd;
+};
+static struct error *insert_number(struct db_tx *tx, void *arg)
+{
+    return db_exec(tx, "INSERT INTO t(id) VALUES(?)", "u", (uint64_t)((struct tell *)arg)->n);
+}
+static void say(struct error *e, void *arg)
+{
+    struct tell *t = arg;
+    if (e || write(t->fd, &t->n, sizeof t->n) != (ssize_t)sizeof t->n)
+        _exit(1);
+    free(t);
+}
+static void write_for_ever(uint32_t from, int fd)
+{
+    struct db *db = open_with(NULL);
+    for (uint32_t n = from;; n++) {
+        struct tell *t = xnew0(struct tell);
+        *t = (struct tell){n, fd};
+        db_write(db, n % 3 ? DB_FORCED : DB_LAZY, insert_number, t, say, t);
+        if (n % 7 == 0)
+            usleep(200);
+    }
+}
+
+static struct error *has_number(struct db_tx *tx, void *arg)
+{
+    struct tell *t = arg;
+    uint64_t found = 0;
+    RETURN_IF_ERROR(db_query_u64(tx, &found, "SELECT count(*) FROM t WHERE id=?", "u", (uint64_t)t->n));
+    return found ? NULL : error_new(ERROR_NOT_FOUND, "%u", t->n);
+}
+
+static void test_acknowledged_survives_kill(void **state)
+{
+    (void)state;
+    uint32_t top = 0;
+    int told = 0;
+    for (int round = 0; round < 8; round++) {
+        int p[2];
+        assert_int_equal(pipe(p), 0);
+        pid_t pid = fork();
+        if (!pid)
+            write_for_ever(top + 1, p[1]);
+        close(p[1]);
+        ARRAY(struct tell) acked = {NULL, 0, 0};
+        struct tell t = {0, 0};
+        while (read(p[0], &t.n, sizeof t.n) == (ssize_t)sizeof t.n) {
+            array_push(&acked, t);
+            top = t.n > top ? t.n : top;
+            if (acked.len == (size_t)(50 + round * 37))
+                kill(pid, SIGKILL);
+        }
+        waitpid(pid, NULL, 0);
+        close(p[0]);
+        struct db *db = open_with(NULL);
+        array_each(&acked, a) {
+            struct error *e = db_read(db, has_number, a);
+            if (e)
+                fail_msg("round %d: %u was acknowledged and is gone", round, a->n);
+            told++;
+        }
+        uint64_t n = rows_of(db);
+        assert_true(n >= acked.len);
+        top += 100000; /* clear of what was written but not told */
+        db_close(db);
+        array_free(&acked);
+    }
+    print_message("%d acknowledged writes over 8 kills\n", told);
+}
+
+int main(void)
+{
+    log_setup("test-db", LOG_ERROR);
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_group_is_one_flush),
+        TEST(test_lazy_never_flushes_and_is_seen),
+        TEST(test_a_failing_member_fails_alone),
+        TEST(test_failed_flush_fails_the_group),
+        TEST(test_full),
+        TEST(test_min_free),
+        TEST(test_migrations),
+        TEST(test_backup),
+        TEST(test_acknowledged_survives_kill),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
