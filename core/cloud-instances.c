@@ -8,7 +8,8 @@ void instance_go(struct cloud_model *c, struct cloud_instance *i, enum instance_
     life_cycle_go(&LIFE_INSTANCE, c->counts ? c->counts->instance : NULL, &i->state, (int)to);
     if (to == INSTANCE_SHUTTING_DOWN)
         i->deadline_left = c->timing.shutting_down;
-    cloud_changed(c, &i->row, FLUSHED);
+    /* What was observed comes again; what was decided must not be lost. */
+    cloud_changed(c, &i->row, to == INSTANCE_RUNNING ? RIDES_ALONG : FLUSHED);
 }
 
 void cloud_run(struct cloud_model *c, const char *reservation, const char *account, const char *zone,
