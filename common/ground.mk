@@ -10,5 +10,9 @@ common_libcommon_a_SOURCES += \
 	common/db/db.c common/db/db.h common/db/stmt.h \
 	common/db/migrate.c common/db/migrate.h \
 	common/file/file.c common/file/file.h \
+	common/mq/connect.c common/mq/frames.c common/mq/internal.h \
+	common/mq/link.c common/mq/mq.h \
+	common/mq/ring.c common/mq/ring.h \
+	common/mq/url.c common/mq/url.h \
 	common/spawn/spawn.c common/spawn/spawn.h
 EXTRA_DIST += common/db/embed-sql.py

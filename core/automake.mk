@@ -10,6 +10,7 @@ core_libcore_a_SOURCES = \
 	core/digest.c core/digest.h \
 	core/life-cycle.c core/life-cycle.h \
 	core/message.c core/message.h \
+	core/message-json.c core/message-json.h \
 	core/node.c core/node.h core/node-internal.h \
 	core/node-jobs.c \
 	core/node-objects.c \

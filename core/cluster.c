@@ -357,12 +357,12 @@ static void ask_inventories(struct cluster_model *c)
 void cluster_on_tick(struct cluster_model *c, int64_t elapsed)
 {
     int64_t spent = timing_spend(&c->timing, elapsed);
-    if (c->state == CLUSTER_JOINING) {
-        c->ask_left -= spent;
-        if (c->asking && c->ask_left <= 0)
-            ask_epoch(c);
+    bool waits = c->state == CLUSTER_JOINING ? c->asking : !c->snapshot;
+    c->ask_left -= spent;
+    if (waits && c->ask_left <= 0)
+        ask_epoch(c); /* the grant or the snapshot was lost: the same question gets the same answer */
+    if (c->state == CLUSTER_JOINING)
         return;
-    }
     array_each(&c->nodes, n) {
         if (n->silent < c->timing.node_expired)
             n->silent += spent;

@@ -3,6 +3,7 @@ ground_tests = \
 	tests/unit/test-daemon \
 	tests/unit/test-db \
 	tests/unit/test-file \
+	tests/unit/test-mq \
 	tests/unit/test-spawn
 check_PROGRAMS += $(ground_tests)
 TESTS += $(ground_tests)
@@ -16,3 +17,18 @@ tests_unit_test_spawn_SOURCES = tests/unit/test-spawn.c
 tests_unit_test_spawn_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_db_SOURCES = tests/unit/test-db.c
 tests_unit_test_db_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mq_SOURCES = tests/unit/test-mq.c
+tests_unit_test_mq_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
+
+# Against real parts; run by tests/run, not by make check.
+check_PROGRAMS += tests/integration/mq/test-link
+tests_integration_mq_test_link_SOURCES = tests/integration/mq/test-link.c
+tests_integration_mq_test_link_CPPFLAGS = $(AM_CPPFLAGS) -DSOURCE_DIR='"$(abs_top_srcdir)"'
+tests_integration_mq_test_link_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
+EXTRA_DIST += tests/lib/broker.sh
+
+node_unit_tests = tests/unit/test-hypervisor
+check_PROGRAMS += $(node_unit_tests)
+TESTS += $(node_unit_tests)
+tests_unit_test_hypervisor_SOURCES = tests/unit/test-hypervisor.c
+tests_unit_test_hypervisor_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS) $(CMOCKA_LIBS)
