@@ -10,7 +10,8 @@ common_libcommon_a_SOURCES = \
 	common/base/mem.c common/base/mem.h \
 	common/base/str.c common/base/str.h \
 	common/crypto/digest.c common/crypto/digest.h \
-	common/json/json.c common/json/json.h
+	common/json/json.c common/json/json.h \
+	common/workers/workers.c common/workers/workers.h
 
 include common/ground.mk
 include common/wire.mk

@@ -230,9 +230,35 @@ static void reservation_tick(struct cloud_model *c, struct cloud_reservation *r,
     reservation_settle(c, r);
 }
 
+/* A reservation goes with its last instance. */
+static void forget_reservation(struct cloud_model *c, const struct id *id)
+{
+    array_each(&c->instances, i) {
+        if (id_eq(&(*i)->reservation, id))
+            return;
+    }
+    for (size_t k = 0; k < c->reservations.len; k++) {
+        struct cloud_reservation *r = c->reservations.data[k];
+        if (!id_eq(&r->id, id))
+            continue;
+        array_push(&c->removed, ((struct cloud_removed){.kind = ROW_RESERVATION, .id = r->id}));
+        map_take(c->by_id, r->id.text);
+        array_remove(&c->reservations, k);
+        for (size_t at = 0; at < c->changed.len; at++) {
+            if (c->changed.data[at] == &r->row) {
+                array_remove(&c->changed, at);
+                break;
+            }
+        }
+        free(r);
+        return;
+    }
+}
+
 static void forget(struct cloud_model *c, size_t at)
 {
     struct cloud_instance *i = c->instances.data[at];
+    struct id reservation = i->reservation;
     array_push(&c->removed, ((struct cloud_removed){.kind = ROW_INSTANCE, .id = i->id}));
     map_take(c->by_id, i->id.text);
     array_remove(&c->instances, at);
@@ -246,6 +272,7 @@ static void forget(struct cloud_model *c, size_t at)
     free(i->reason_code);
     free(i->reason_text);
     free(i);
+    forget_reservation(c, &reservation);
 }
 
 void instance_tick(struct cloud_model *c, int64_t spent)

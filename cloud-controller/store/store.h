@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_CONTROLLER_STORE_STORE_H
+#define CLOUD_CONTROLLER_STORE_STORE_H
+/* The cloud's tables: all SQL of a table is in one file here, and SQL is nowhere else.
+ *
+ * Every function works inside the transaction it is given (common/db/db.h) and blocks no longer than the disk.  Times
+ * are milliseconds since 1970.  Lookups of a user's resource take the account: another account's row is not found. */
+#include "common/base/array.h"
+#include "common/db/db.h"
+#include "core/cloud.h"
+
+extern const struct db_migration cloud_migrations[];
+extern const size_t cloud_migrations_len;
+
+/* ---- cloud.c ---- */
+struct store_cloud {
+    struct id id;
+    uint64_t era;
+};
+/* Reads the cloud's identity; makes it at the first start. */
+struct error *store_cloud_identity(struct db_tx *tx, struct store_cloud *ret) _must_check_;
+
+/* ---- model.c: rows of core/cloud.h ---- */
+struct error *store_model_load(struct db_tx *tx, struct cloud_model *c) _must_check_;
+/* Writes what the model changed and removed, and its events. */
+struct error *store_model_write(struct db_tx *tx, const struct cloud_model *c, int64_t now) _must_check_;
+
+/* ---- account.c ---- */
+struct store_account {
+    struct id id;
+    char *name, *email, *canonical_id;
+    bool administrator, enabled;
+};
+void store_account_free(struct store_account *a);
+struct error *store_account_insert(struct db_tx *tx, const struct store_account *a, int64_t now) _must_check_;
+struct error *store_account_get(struct db_tx *tx, const char *id, struct store_account *ret) _must_check_;
+struct error *store_account_count(struct db_tx *tx, uint64_t *ret) _must_check_;
+struct error *store_account_disable(struct db_tx *tx, const char *id) _must_check_;
+typedef ARRAY(struct store_account) store_accounts;
+struct error *store_account_list(struct db_tx *tx, store_accounts *ret) _must_check_;
+struct store_key {
+    struct id account;
+    unsigned char sealed[256];
+    size_t sealed_len;
+    bool enabled, administrator;
+};
+struct error *store_key_insert(struct db_tx *tx, const char *id, const struct store_key *k, int64_t now) _must_check_;
+/* ERROR_NOT_FOUND; enabled only where the account is too. */
+struct error *store_key_get(struct db_tx *tx, const char *id, struct store_key *ret) _must_check_;
+struct error *store_quota(struct db_tx *tx, const char *account, const char *name, uint64_t otherwise, uint64_t *ret)
+    _must_check_;
+
+/* ---- zone.c ---- */
+/* Makes the zones of the configuration that are not there; their order is the configuration's. */
+struct error *store_zone_ensure(struct db_tx *tx, const char *id, uint64_t ordinal) _must_check_;
+
+/* ---- network.c ---- */
+struct store_subnet {
+    struct id id, vpc, zone;
+    uint32_t first;
+    unsigned prefix;
+};
+/* The account's default VPC and a default subnet per zone, made where they lack. */
+struct error *store_network_ensure(struct db_tx *tx, const char *account) _must_check_;
+struct error *store_subnet_default(struct db_tx *tx, const char *account, const char *zone, struct store_subnet *ret)
+    _must_check_;
+struct error *store_subnet_get(struct db_tx *tx, const char *account, const char *id, struct store_subnet *ret)
+    _must_check_;
+/* Takes a free address of the subnet for the instance; one that was freed rests 60 s.  ERROR_UNAVAILABLE: none. */
+struct error *store_address_take(struct db_tx *tx, const struct store_subnet *s, const char *account,
+                                 const char *instance, int64_t now, uint32_t *ret) _must_check_;
+struct error *store_address_release(struct db_tx *tx, const char *instance, int64_t now) _must_check_;
+
+/* ---- image.c ---- */
+struct store_image {
+    struct id id, account;
+    char *name, *description, *architecture, *state, *disk_name;
+    bool public;
+    int64_t created_ms;
+};
+void store_image_free(struct store_image *i);
+/* An image that the account may launch: its own or a public one. ERROR_NOT_FOUND. */
+struct error *store_image_get(struct db_tx *tx, const char *account, const char *id, struct store_image *ret)
+    _must_check_;
+struct error *store_image_seed(struct db_tx *tx, const struct store_image *i, int64_t now) _must_check_;
+
+/* ---- type.c ---- */
+struct store_type {
+    struct id name;
+    struct size size;
+};
+typedef ARRAY(struct store_type) store_types;
+struct error *store_type_list(struct db_tx *tx, store_types *ret) _must_check_;
+
+/* ---- instance.c: what users see ---- */
+struct store_instance {
+    struct id id, reservation, account, zone, node;
+    int state;
+    char *reason_code, *reason_text;
+    struct id image, type;
+    char *key_name;
+    uint64_t launch_index;
+    int64_t launch_ms;
+    struct id vpc, subnet;
+    char *private_ip, *mac, *client_token, *architecture;
+};
+void store_instance_free(struct store_instance *i);
+typedef ARRAY(struct store_instance) store_instances;
+struct error *store_instance_insert(struct db_tx *tx, const struct store_instance *i) _must_check_;
+/* Instances of the account behind `after` (an id; "" from the first), at most `limit`, in id order. */
+struct error *store_instance_page(struct db_tx *tx, const char *account, const char *after, size_t limit,
+                                  store_instances *ret) _must_check_;
+/* ERROR_NOT_FOUND */
+struct error *store_instance_get(struct db_tx *tx, const char *account, const char *id, store_instances *ret)
+    _must_check_;
+struct error *store_instance_of_reservation(struct db_tx *tx, const char *account, const char *reservation,
+                                            store_instances *ret) _must_check_;
+/* Instances that count against the account's quota: wanted ones. */
+struct error *store_instance_count(struct db_tx *tx, const char *account, uint64_t *ret) _must_check_;
+
+/* ---- event.c ---- */
+struct store_event {
+    int64_t time_ms;
+    char *source, *message;
+};
+void store_event_free(struct store_event *e);
+typedef ARRAY(struct store_event) store_events;
+struct error *store_event_add(struct db_tx *tx, const char *instance, int64_t now, const char *source,
+                              const char *message) _must_check_;
+struct error *store_event_list(struct db_tx *tx, const char *instance, store_events *ret) _must_check_;
+
+/* ---- tag.c ---- */
+struct store_tag {
+    struct id resource;
+    char *type, *key, *value;
+};
+void store_tag_free(struct store_tag *t);
+typedef ARRAY(struct store_tag) store_tags;
+struct error *store_tag_set(struct db_tx *tx, const char *account, const char *resource, const char *type,
+                            const char *key, const char *value) _must_check_;
+/* `value` NULL: whatever it is. */
+struct error *store_tag_delete(struct db_tx *tx, const char *account, const char *resource, const char *key,
+                               const char *value) _must_check_;
+struct error *store_tag_delete_all(struct db_tx *tx, const char *account, const char *resource) _must_check_;
+struct error *store_tag_count(struct db_tx *tx, const char *account, const char *resource, uint64_t *ret) _must_check_;
+/* Tags of one resource, or of all (resource NULL), in (resource, key) order behind (after, after_key). */
+struct error *store_tag_list(struct db_tx *tx, const char *account, const char *resource, const char *after,
+                             const char *after_key, size_t limit, store_tags *ret) _must_check_;
+/* The type of a taggable resource of the account ("instance", "image" …). ERROR_NOT_FOUND. */
+struct error *store_tag_target(struct db_tx *tx, const char *account, const char *resource, const char **ret_type)
+    _must_check_;
+
+/* ---- token.c ---- */
+/* The reservation that the account's ClientToken stands for; ERROR_NOT_FOUND: unused. *ret_same: the same request. */
+struct error *store_token_get(struct db_tx *tx, const char *account, const char *token, const void *request,
+                              size_t len, struct id *ret_reservation, bool *ret_same) _must_check_;
+struct error *store_token_put(struct db_tx *tx, const char *account, const char *token, const void *request,
+                              size_t len, const char *reservation, int64_t now) _must_check_;
+#endif

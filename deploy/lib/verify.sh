@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# Is everything up, and what is there.
+# shellcheck shell=bash
+
+healthy() { # ADDRESS:PORT
+    curl -sf -m 2 -o /dev/null "http://$1/healthz"
+}
+
+# wait_ready WHAT LOG SECONDS COMMAND...
+wait_ready() {
+    local what=$1 log=$2 seconds=$3
+    shift 3
+    retry "$seconds" "$@" ||
+        fail "$what was not ready within $seconds s" "$log" "see the log; deploy/quickstart --dir $DIR --status shows the rest"
+}
+
+verify() {
+    local n z
+    step "waiting for the broker" "$DIR/log/broker.log"
+    wait_ready "the broker" "$DIR/log/broker.log" 60 broker_ready
+    step "waiting for the Cloud Controller" "$DIR/log/cloud.log"
+    wait_ready "the Cloud Controller" "$DIR/log/cloud.log" 30 healthy "127.0.0.1:$CLOUD_PORT"
+    for ((z = 0; z < ZONES; z++)); do
+        step "waiting for the Cluster Controller of ${ZONE_NAMES[$z]}" "$DIR/log/cluster-${ZONE_NAMES[$z]}.log"
+        wait_ready "the Cluster Controller of ${ZONE_NAMES[$z]}" "$DIR/log/cluster-${ZONE_NAMES[$z]}.log" 30 \
+            healthy "127.0.0.1:$((CLUSTER_PORT + z))"
+    done
+    for ((n = 1; n <= NODE_COUNT; n++)); do
+        step "waiting for node $n" "$DIR/log/node-$n.log"
+        wait_ready "libvirtd of node $n" "$DIR/log/libvirtd-$n.log" 60 test -S "$DIR/nodes/node-$n/run/libvirt-sock"
+        wait_ready "node $n" "$DIR/log/node-$n.log" 60 node_ready "$n"
+    done
+}
+
+status() {
+    local name pid supervisor n z
+    supervisor=$(supervisor_pid || true)
+    if [ -z "$supervisor" ]; then
+        echo "$DIR: down"
+        [ -z "$(netns_list)$(process_list)" ] || echo "  but something is left of it: deploy/quickstart --dir $DIR --stop takes it away"
+        return 3
+    fi
+    echo "$DIR: up"
+    printf '  %-28s %-8s %s\n' PROCESS PID STATE
+    for name in $(service_names); do
+        pid=$(cat "$DIR/run/$name.pid" 2>/dev/null || echo -)
+        printf '  %-28s %-8s %s\n' "$name" "$pid" "$(service_state "$name" "$pid")"
+    done
+    printf '\n  %-28s %s\n' "EC2, STS and admin API" "http://127.0.0.1:$CLOUD_PORT/"
+    for ((z = 0; z < ZONES; z++)); do
+        printf '  %-28s %s\n' "zone ${ZONE_NAMES[$z]}" "127.0.0.1:$((CLUSTER_PORT + z)) (health)"
+    done
+    for ((n = 1; n <= NODE_COUNT; n++)); do
+        printf '  %-28s %s, namespace %s, id %s, zone %s\n' "node $n" "$(node_address "$n")" "$(node_netns "$n")" \
+            "$(node_id "$n")" "$(node_zone "$n")"
+    done
+    printf '  %-28s %s\n' "broker" "127.0.0.1:$AMQP_PORT and $HOST_ADDRESS:$AMQP_PORT"
+    printf '  %-28s %s (%s)\n' "bridge on this host" "$BRIDGE" "$HOST_ADDRESS/18"
+    printf '  %-28s %s\n' "route on this host" "$(ip -4 route show dev "$BRIDGE" 2>/dev/null | head -n 1)"
+}
+
+service_state() { # NAME PID
+    case $(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$2/status" 2>/dev/null || true) in
+    '') echo "not running" ;;
+    T) echo "stopped by a signal" ;;
+    Z) echo "ended" ;;
+    *) echo "running" ;;
+    esac
+}
