@@ -176,7 +176,7 @@ bool link_connect(struct mq_link *l)
             return false;
     for (size_t i = 0; i < t->queues_len; i++)
         dead |= (t->queues[i].flags & MQ_DEAD_LETTER) && !(t->queues[i].flags & MQ_PASSIVE);
-    if (dead && !declare_dead(l))
+    if (dead && !l->o.dead_elsewhere && !declare_dead(l))
         return false;
     for (size_t i = 0; i < t->queues_len; i++)
         if (!heal_queue(l, i) || !declare_queue(l, i))
