@@ -21,18 +21,15 @@ def one_of(*patterns):
 
 
 def cloud(user):
-    everything = one_of(r"mallee\..*", OWN, r"amq\.default", "")
+    everything = one_of(r"mallee\..*", OWN, r"amq\.default")
     yield "permission", dict(configure=everything, write=everything, read=everything)
 
 
 def cluster(user, zone):
     zone = re.escape(zone)
-    queue = rf"mallee\.cluster\.{zone}(\..*)?"
-    yield "permission", dict(
-        configure=one_of(queue, OWN, r"mallee\.(cluster|node|report|dead)"),
-        write=one_of(queue, OWN, r"mallee\.(cluster|node|report|dead)"),
-        read=one_of(queue, OWN, r"mallee\.(cluster|node|report|dead)"),
-    )
+    # It makes its nodes' queues too: what is sent to a node that was never up must have a place to wait.
+    mine = (rf"mallee\.(cluster|node)\.{zone}(\..*)?", OWN, r"mallee\.(cluster|node|report|dead)")
+    yield "permission", dict(configure=one_of(*mine), write=one_of(*mine, r"amq\.default"), read=one_of(*mine))
     yield "topic", dict(exchange="mallee.cluster", write=f"^{zone}$", read=f"^{zone}$")
     yield "topic", dict(exchange="mallee.node", write=rf"^{zone}\.", read=rf"^{zone}\.")
     yield "topic", dict(exchange="mallee.report", write=rf"^{zone}\.", read=rf"^({zone}|\*|#)(\..*)?$")
@@ -46,7 +43,8 @@ def node(user, zone):
         write=one_of(queue, OWN, r"mallee\.(node|report|dead)"),
         read=one_of(queue, OWN, r"mallee\.node"),
     )
-    # To its own queue only (a node pings itself), and reports of its own only.
+    # Never to amq.default: that exchange reaches every queue by name. To its own queue through mallee.node (so that
+    # a node can ping itself), and reports of its own.
     yield "topic", dict(exchange="mallee.node", write=rf"^{zone}\.{user}$", read=rf"^{zone}\.{user}$")
     yield "topic", dict(exchange="mallee.report", write=rf"^{zone}\.{user}\.", read=NOTHING)
 
