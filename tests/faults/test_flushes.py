@@ -108,6 +108,7 @@ def signed_call(client, instance, key, mark):
     body = request.body if isinstance(request.body, bytes) else request.body.encode()
     url = urllib.parse.urlsplit(request.url)
     headers = {k: v.decode() if isinstance(v, bytes) else v for k, v in request.headers.items()}
+    headers = {k: v for k, v in headers.items() if k.lower() not in ("host", "content-length")}
     headers.update({"Host": url.netloc, "Content-Length": str(len(body))})
     head = "".join(f"{k}: {v}\r\n" for k, v in headers.items())
     return f"POST {url.path or '/'} HTTP/1.1\r\n{head}\r\n".encode() + body
