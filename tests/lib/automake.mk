@@ -5,6 +5,9 @@ tests_lib_qemu_witness_SOURCES = tests/lib/qemu-witness.c
 tests_lib_qemu_witness_CFLAGS = -std=gnu11 $(WARN_CFLAGS)
 tests_lib_qemu_witness_LDFLAGS =
 
+noinst_PROGRAMS += tests/lib/volley
+tests_lib_volley_SOURCES = tests/lib/volley.c
+
 noinst_DATA = tests/lib/flushcount.so
 CLEANFILES += tests/lib/flushcount.so
 EXTRA_DIST += tests/lib/flushcount.c tests/lib/cloud.py tests/lib/pytest_lines.py tests/lib/tsan.supp
