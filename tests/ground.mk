@@ -26,3 +26,9 @@ tests_integration_mq_test_link_SOURCES = tests/integration/mq/test-link.c
 tests_integration_mq_test_link_CPPFLAGS = $(AM_CPPFLAGS) -DSOURCE_DIR='"$(abs_top_srcdir)"'
 tests_integration_mq_test_link_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
 EXTRA_DIST += tests/lib/broker.sh
+
+node_unit_tests = tests/unit/test-hypervisor
+check_PROGRAMS += $(node_unit_tests)
+TESTS += $(node_unit_tests)
+tests_unit_test_hypervisor_SOURCES = tests/unit/test-hypervisor.c
+tests_unit_test_hypervisor_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS) $(CMOCKA_LIBS)

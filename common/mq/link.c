@@ -435,10 +435,13 @@ struct error *mq_open(const struct mq_options *o, struct mq_link **ret)
         return error_errno(errno, "making an eventfd");
     RETURN_IF_ERROR(mq_url_parse(o->url, &l->url));
     l->o.url = NULL;
+    *ret = l; /* before the thread: its callbacks may use the owner's pointer at once */
     int rc = pthread_create(&l->thread, NULL, link_thread, l);
-    if (rc)
+    if (rc) {
+        *ret = NULL;
         return error_errno(rc, "starting the broker's thread");
-    *ret = TAKE_PTR(l);
+    }
+    TAKE_PTR(l);
     return NULL;
 }
 
