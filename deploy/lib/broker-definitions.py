@@ -13,6 +13,7 @@ import re
 import sys
 
 NOTHING = "^$"
+DEAD_MAX = 10000  # as common/mq declares it
 OWN = r"amq\.gen-.*"  # queues that the broker names: a process's own
 
 
@@ -70,8 +71,13 @@ def main():
             rule.update(user=user, vhost="/")
             (permissions if what == "permission" else topics).append(rule)
     json.dump(dict(vhosts=[dict(name="/")], users=users, permissions=permissions, topic_permissions=topics,
-                   exchanges=[exchange("mallee." + n) for n in ("cluster", "node", "report")],
-                   queues=[], bindings=[]), sys.stdout, indent=1)
+                   exchanges=[exchange("mallee." + n) for n in ("cluster", "node", "report")]
+                   + [exchange("mallee.dead", "fanout")],
+                   queues=[dict(name="mallee.dead", vhost="/", durable=True, auto_delete=False,
+                                arguments={"x-max-length": DEAD_MAX})],
+                   bindings=[dict(source="mallee.dead", vhost="/", destination="mallee.dead",
+                                  destination_type="queue", routing_key="", arguments={})]),
+              sys.stdout, indent=1)
     print()
 
 
