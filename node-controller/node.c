@@ -272,6 +272,7 @@ static struct error *open_broker(struct node *n)
     struct mq_options o = {.url = n->config->amqp_url,
                            .name = id,
                            .topology = {n->exchanges, 2, n->queues, 1},
+                           .guest = true, /* a node may touch its own queue, nothing else */
                            .arg = n,
                            .on_delivery = on_delivery,
                            .on_event = on_broker};
