@@ -18,6 +18,8 @@ void node_work(struct node_model *n, struct node_instance *i)
         return;
     if (i->r.phase == NODE_ACCEPTED && n->listed_once)
         job(n, i, NODE_JOB_START);
+    else if (i->r.phase == NODE_STARTING && !i->lost)
+        job(n, i, NODE_JOB_CREATE);
     else if (i->r.phase == NODE_STOPPING)
         job(n, i, NODE_JOB_STOP);
 }
@@ -67,7 +69,7 @@ void node_on_prepared(struct node_model *n, const char *id, enum job_result resu
     }
     if (i->r.phase == NODE_ACCEPTED && result == JOB_FAILED)
         node_ended(n, i, OBSERVED_FAILED, why);
-    else if (result == JOB_UNKNOWN)
+    else if (result != JOB_DONE)
         i->retry_left = n->timing.job_retry;
     node_work(n, i);
 }
@@ -84,6 +86,8 @@ void node_on_created(struct node_model *n, const char *id, enum job_result resul
             node_observed(n, i, OBSERVED_RUNNING, NULL);
         } else if (result == JOB_FAILED) {
             node_ended(n, i, OBSERVED_FAILED, why);
+        } else if (result == JOB_NOT_ASKED) {
+            i->retry_left = n->timing.job_retry;
         } else { /* unknown is not failed: listings will tell */
             i->lost = true;
             i->looks = 0;

@@ -69,6 +69,7 @@ struct node_domain {
 enum job_result {
     JOB_DONE,
     JOB_FAILED,  /* it did not happen, and nothing of it is left */
+    JOB_NOT_ASKED, /* the hypervisor was not there to be asked: tried again */
     JOB_UNKNOWN, /* no answer in time, or the connection went */
 };
 

@@ -219,24 +219,16 @@ static bool pinged(const struct mq_link *l, size_t i)
     return !l->o.no_ping && (flags & MQ_CONSUME) && !(flags & MQ_SINGLE_ACTIVE);
 }
 
-/* By a binding where there is a plain one: a user may be kept from the default exchange, which reaches every queue. */
-static void send_ping(struct mq_link *l, size_t i)
+static struct outgoing make_ping(const struct mq_link *l, size_t i)
 {
     const struct mq_queue *q = &l->o.topology.queues[i];
-    const char *exchange = "", *key = l->queues[i].name;
-    for (size_t b = q->bindings_len; b-- > 0;) {
-        if (!strpbrk(q->bindings[b].key, "*#")) {
-            exchange = q->bindings[b].exchange;
-            key = q->bindings[b].key;
-        }
-    }
-    struct outgoing m = {.exchange = xstrdup(exchange),
-                         .key = xstrdup(key),
-                         .body = xstrdup(l->nonce),
-                         .len = strlen(l->nonce),
-                         .ttl_ms = DEAF_AFTER_MS,
-                         .ping = true};
-    send_one(l, &m);
+    bool bound = l->o.guest && q->bindings_len > 0;
+    return (struct outgoing){.exchange = xstrdup(bound ? q->bindings[0].exchange : ""),
+                             .key = xstrdup(bound ? q->bindings[0].key : l->queues[i].name),
+                             .body = xstrdup(l->nonce),
+                             .len = strlen(l->nonce),
+                             .ttl_ms = DEAF_AFTER_MS,
+                             .ping = true};
 }
 
 static void ping(struct mq_link *l, int64_t now)
@@ -252,7 +244,8 @@ static void ping(struct mq_link *l, int64_t now)
         if (now - q->pinged < PING_EVERY_MS || l->blocked || ring_full(&l->ring) || !writable(l))
             continue;
         q->pinged = now;
-        send_ping(l, i);
+        struct outgoing m = make_ping(l, i);
+        send_one(l, &m);
     }
 }
 
@@ -456,10 +449,13 @@ struct error *mq_open(const struct mq_options *o, struct mq_link **ret)
         return error_errno(errno, "making an eventfd");
     RETURN_IF_ERROR(mq_url_parse(o->url, &l->url));
     l->o.url = NULL;
+    *ret = l; /* before the thread: its callbacks may use the owner's pointer at once */
     int rc = pthread_create(&l->thread, NULL, link_thread, l);
-    if (rc)
+    if (rc) {
+        *ret = NULL;
         return error_errno(rc, "starting the broker's thread");
-    *ret = TAKE_PTR(l);
+    }
+    TAKE_PTR(l);
     return NULL;
 }
 

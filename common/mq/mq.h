@@ -16,9 +16,8 @@
  * exactly one verdict.  At most MQ_WINDOW (256) are on their way; MQ_QUEUE_MAX more may wait; beyond that, and while
  * the link is down, mq_publish() refuses with ERROR_UNAVAILABLE.
  *
- * A deaf consumer is noticed: every 5 s the link sends itself a message through each queue it consumes alone, by the
- * queue's first binding that is a plain key, else by the queue's name; one that stays away for 15 s, or a consumer that
- * the broker cancels, means a new connection. */
+ * A deaf consumer is noticed: every 5 s the link sends itself a message through each queue it consumes alone; one
+ * that stays away for 15 s, or a consumer that the broker cancels, means a new connection. */
 #include <stddef.h>
 #include <stdint.h>
 #include "common/base/error.h"
@@ -99,7 +98,8 @@ struct mq_options {
     const char *name; /* shown by the broker and in the log */
     struct mq_topology topology; /* borrowed: outlives the link */
     bool no_ping;     /* the user may not publish to its own queues */
-    bool dead_elsewhere; /* somebody else declares "mallee.dead" */
+    bool guest;       /* exchanges and the dead-letter queue are made by others; the link declares its queues only, and
+                       * pings through their bindings, never through the exchange that reaches every queue by name */
     void *arg;        /* of the callbacks */
     void (*on_delivery)(void *arg, const struct mq_delivery *d);
     void (*on_event)(void *arg, enum mq_event event, const char *why); /* may be NULL */

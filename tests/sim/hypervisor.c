@@ -76,6 +76,10 @@ static bool create(struct world *w, int zone, int node, const struct sim_job *jo
 static void finish_create(struct world *w, struct proc *p, const struct sim_job *job)
 {
     struct host *h = &w->hosts[p->zone][p->node];
+    if (!h->libvirt_up && chance(w, 0.5)) {
+        node_on_created(p->node_model, job->id.text, JOB_NOT_ASKED, NULL);
+        return;
+    }
     if (!h->libvirt_up || (w->faults_on && chance(w, 0.06))) {
         w->struck[FAULT_JOB_UNKNOWN]++;
         if (h->libvirt_up && chance(w, 0.5))

@@ -1,0 +1,6 @@
+noinst_LIBRARIES += cluster-controller/libcluster.a
+cluster_controller_libcluster_a_SOURCES = \
+	cluster-controller/cluster.c cluster-controller/cluster.h
+sbin_PROGRAMS += cluster-controller/mallee-cluster-controller
+cluster_controller_mallee_cluster_controller_SOURCES = cluster-controller/main.c
+cluster_controller_mallee_cluster_controller_LDADD = cluster-controller/libcluster.a $(CORE_LIBS) $(COMMON_LIBS)

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "node-controller/jobs.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/json/json.h"
+#include "node-controller/instance-dir.h"
+
+struct job {
+    struct node *node;
+    enum node_effect_kind kind;
+    struct node_record record;
+    struct id cloud;
+    uint64_t serial;
+    char request_id[40];
+    /* the result */
+    enum job_result result;
+    char *why;
+    bool listed;
+    ARRAY(struct node_domain) domains;
+};
+
+static void job_free(struct job *j)
+{
+    node_record_free(&j->record);
+    free(j->why);
+    array_free(&j->domains);
+    free(j);
+}
+
+/* What an error of the hypervisor means for the model. */
+static enum job_result result_of(struct error *e)
+{
+    if (!e)
+        return JOB_DONE;
+    if (error_is(e, &ERROR_UNAVAILABLE))
+        return JOB_NOT_ASKED;
+    return error_is(e, &ERROR_TIMEOUT) ? JOB_UNKNOWN : JOB_FAILED;
+}
+
+static void set_result(struct job *j, struct error *e, const char *what)
+{
+    j->result = result_of(e);
+    if (!e)
+        return;
+    log_warning("%s of %s: %s (%s)", what, j->record.id.text, error_message(e), error_origin(e));
+    j->why = xasprintf("%s: %s", what, error_message(e));
+    error_free(e);
+}
+
+/* The raw disk that the instance's image stands for. */
+static struct error *base_of(const struct job *j, char **ret)
+{
+    _cleanup_(json_decrefp) json_t *body = NULL;
+    const char *name;
+    if (!j->record.body)
+        return error_new(ERROR_INVALID, "the instance came without a body");
+    RETURN_IF_ERROR(json_parse_object(j->record.body, strlen(j->record.body), 1u << 20, &body));
+    RETURN_IF_ERROR(json_need_string(body, "disk", &name));
+    if (!id_valid(name) || name[0] == '.')
+        return error_new(ERROR_INVALID, "'%.40s' is no disk's name", name);
+    *ret = xasprintf("%s/%s", j->node->config->brick_dir, name);
+    return NULL;
+}
+
+static struct error *prepare(struct job *j)
+{
+    if (!(j->node->hypervisor->capabilities & HYPERVISOR_RUNS_GUESTS))
+        return NULL; /* a hypervisor without guests needs no disks */
+    _cleanup_free_ char *base = NULL;
+    _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
+    RETURN_IF_ERROR(base_of(j, &base));
+    return instance_dir_prepare(dir, base, (uint32_t)j->node->config->first_uid);
+}
+
+static struct error *create(struct job *j)
+{
+    _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
+    _cleanup_free_ char *disk = xasprintf("%s/disk.qcow2", dir);
+    _cleanup_free_ char *console = xasprintf("%s/console.log", dir);
+    _cleanup_free_ char *base = NULL;
+    struct domain_spec spec = {.instance = j->record.id,
+                               .cloud = j->cloud,
+                               .generation = j->record.generation,
+                               .vcpus = (unsigned)j->record.size.vcpus,
+                               .memory_mib = j->record.size.memory_mib,
+                               .disk = disk,
+                               .console = console};
+    if (j->node->hypervisor->capabilities & HYPERVISOR_RUNS_GUESTS) {
+        RETURN_IF_ERROR(base_of(j, &base));
+        RETURN_IF_ERROR(instance_dir_owner(dir, &spec.uid));
+        spec.gid = spec.uid;
+        spec.base = base;
+    }
+    return hypervisor_start(j->node->hypervisor, &spec);
+}
+
+/* True where the hypervisor, listed whole, knows nothing of the instance. */
+static struct error *make_sure(struct job *j)
+{
+    struct domain_list list = {0};
+    RETURN_IF_ERROR(hypervisor_list(j->node->hypervisor, &list));
+    struct error *e = NULL;
+    array_each(&list.domains, d) {
+        if (id_eq(&d->instance, &j->record.id) && id_eq(&d->cloud, &j->cloud))
+            e = error_new(ERROR_TIMEOUT, "it is still there");
+    }
+    domain_list_free(&list);
+    return e;
+}
+
+/* First the domain, then the disk without which a late start cannot succeed, then a look. */
+static struct error *remove_all(struct job *j)
+{
+    struct error *e = hypervisor_destroy(j->node->hypervisor, &j->record.id, &j->cloud);
+    if (error_is(e, &ERROR_DENIED)) {
+        log_failure(LOG_WARNING, e, "a domain of another cloud has this id and is left alone");
+        e = NULL;
+    }
+    RETURN_IF_ERROR(e);
+    _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
+    RETURN_IF_ERROR(instance_dir_remove(dir));
+    return make_sure(j);
+}
+
+static void list(struct job *j)
+{
+    struct domain_list all = {0};
+    struct error *e = hypervisor_list(j->node->hypervisor, &all);
+    j->listed = e == NULL;
+    if (e)
+        log_failure(LOG_INFO, e, "listing the domains");
+    array_each(&all.domains, d) {
+        struct node_domain *line = array_add(&j->domains);
+        line->id = d->instance;
+        memcpy(line->cloud, d->cloud.text, sizeof d->cloud.text);
+        line->generation = d->generation;
+        line->running = true;
+    }
+    domain_list_free(&all);
+}
+
+/* Back on the loop. */
+static void post_result(void *arg)
+{
+    struct job *j = arg;
+    struct node_model *m = j->node->model;
+    const char *id = j->record.id.text;
+    if (!j->node->stopping) {
+        switch (j->kind) {
+        case NODE_JOB_START:
+            node_on_prepared(m, id, j->result, j->why);
+            break;
+        case NODE_JOB_CREATE:
+            node_on_created(m, id, j->result, j->why);
+            break;
+        case NODE_JOB_STOP:
+            node_on_stopped(m, id, j->result);
+            break;
+        default:
+            node_on_listing(m, j->serial, j->listed, j->domains.data, j->domains.len);
+            break;
+        }
+        node_carry_out(j->node);
+    }
+    job_free(j);
+}
+
+static void work(void *arg)
+{
+    struct job *j = arg;
+    log_set_request(j->request_id);
+    switch (j->kind) {
+    case NODE_JOB_START:
+        set_result(j, prepare(j), "preparing the disk");
+        break;
+    case NODE_JOB_CREATE:
+        set_result(j, create(j), "starting the domain");
+        break;
+    case NODE_JOB_STOP:
+        set_result(j, remove_all(j), "removing");
+        break;
+    default:
+        list(j);
+        break;
+    }
+    log_set_request(NULL);
+    loop_post(daemon_loop(j->node->daemon), post_result, j);
+}
+
+void jobs_start(struct node *n, const struct node_effect *e)
+{
+    struct job *j = xnew0(struct job);
+    j->node = n;
+    j->kind = e->kind;
+    j->record = e->record;
+    j->record.body = xstrdup(e->record.body);
+    j->record.why = NULL;
+    j->cloud = n->model->self.cloud;
+    j->serial = e->serial;
+    const struct node_instance *i = node_find(n->model, e->record.id.text);
+    if (i)
+        memcpy(j->request_id, i->request_id, sizeof j->request_id);
+    struct error *err = workers_submit(e->kind == NODE_LIST ? n->lister : n->workers, work, j);
+    if (err) { /* as if the hypervisor were not there: it is tried again */
+        j->result = JOB_NOT_ASKED;
+        error_free(err);
+        loop_post(daemon_loop(n->daemon), post_result, j);
+    }
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_CONTROLLER_NODE_H
+#define NODE_CONTROLLER_NODE_H
+/* The daemon of one host: core/node.h on its state folder, its hypervisor and the broker.
+ *
+ * The model lives on the main loop's thread, which also makes its durable writes, in the order of its effects.  What
+ * asks the hypervisor or makes disks runs on worker threads (jobs.h) and posts its result back. */
+#include "common/daemon/daemon.h"
+#include "common/mq/mq.h"
+#include "common/status/status.h"
+#include "common/workers/workers.h"
+#include "node-controller/hypervisor/hypervisor.h"
+#include "node-controller/state.h"
+
+struct node_config {
+    struct daemon_config daemon;
+    char *zone;
+    char *amqp_url;
+    char *listen;
+    char *state_dir;
+    char *hypervisor_uri;
+    char *domain_type;
+    char *emulator;
+    char *brick_dir;
+    char *boot_id_file;
+    char *timing;
+    uint64_t vcpus, memory_mib, disk_gib;
+    uint64_t first_uid;
+};
+
+struct node {
+    struct daemon *daemon;
+    const struct node_config *config;
+    struct timing timing;
+    struct state *state;
+    struct node_model *model;
+    char *boot_id;
+    struct hypervisor *hypervisor;
+    struct workers *workers; /* jobs of instances */
+    struct workers *lister;  /* listings, so that a slow job never delays them */
+    struct mq_link *mq;
+    struct status_server *status;
+    struct loop_timer *timer;
+    int64_t last_tick;
+    bool stopping;
+    uint64_t numbers;
+    ARRAY(struct node_delivery {
+        uint64_t number;
+        struct mq_token token;
+    }) deliveries;
+    char *queue, *key;
+    struct mq_exchange exchanges[2];
+    struct mq_binding binding;
+    struct mq_queue queues[1];
+};
+
+extern const struct daemon_ops node_daemon;
+/* --print-id: makes the identity where it lacks and prints it; the value is main()'s. */
+int node_print_id(int argc, char **argv);
+
+/* Carries out the model's effects. */
+void node_carry_out(struct node *n);
+#endif
