@@ -1,9 +1,13 @@
 wire_tests = \
 	tests/unit/test-crypto \
-	tests/unit/test-http-server
+	tests/unit/test-http-server \
+	tests/unit/test-sigv4
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
 tests_unit_test_crypto_SOURCES = tests/unit/test-crypto.c
 tests_unit_test_crypto_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c
 tests_unit_test_http_server_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_sigv4_SOURCES = tests/unit/test-sigv4.c
+tests_unit_test_sigv4_CPPFLAGS = $(AM_CPPFLAGS) -DABS_SRC='"$(abs_top_srcdir)"'
+tests_unit_test_sigv4_LDADD = $(API_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)
