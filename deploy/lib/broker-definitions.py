@@ -31,7 +31,7 @@ def cluster(user, zone):
     # It makes its nodes' queues too: what is sent to a node that was never up must have a place to wait.
     mine = (rf"mallee\.(cluster|node)\.{zone}(\..*)?", OWN, r"mallee\.(cluster|node|report|dead)")
     yield "permission", dict(configure=one_of(*mine), write=one_of(*mine, r"amq\.default"), read=one_of(*mine))
-    yield "topic", dict(exchange="mallee.cluster", write=f"^{zone}$", read=f"^{zone}$")
+    yield "topic", dict(exchange="mallee.cluster", write=rf"^{zone}(\..*)?$", read=rf"^{zone}(\..*)?$")
     yield "topic", dict(exchange="mallee.node", write=rf"^{zone}\.", read=rf"^{zone}\.")
     yield "topic", dict(exchange="mallee.report", write=rf"^{zone}\.", read=rf"^({zone}|\*|#)(\..*)?$")
 

@@ -198,7 +198,7 @@ def test_strike(cloud, fault, turn):
     seed = f"{SEED}/{turn}/{fault}"
     dice = random.Random(seed)
     clients = [cloud.client("ec2", read_timeout=5) for _ in range(2 * BRICKS)]
-    victims = cloud.run(BRICKS)
+    victims = wait_for("room for the bricks", lambda: run_if_room(cloud), 60, 0.5)
     cloud.wait_states(victims, "running", seconds=90)
     requests = Requests(cloud)
     delay = dice.uniform(0, 2.5)
@@ -224,6 +224,15 @@ def test_strike(cloud, fault, turn):
     print(f"note {fault}: settled after {time.monotonic() - struck:.1f} s; "
           f"{len(requests.launched)} launched, {len(requests.refused)} refused {sorted(set(requests.refused))}", flush=True)
     clear(cloud)
+
+
+def run_if_room(cloud):
+    """A cluster that is still learning after the fault before has no room to offer."""
+    try:
+        return cloud.run(BRICKS)
+    except botocore.exceptions.ClientError as error:
+        assert error.response["Error"]["Code"] != "InsufficientInstanceCapacity", "no room yet"
+        raise
 
 
 def after(seconds, function):
