@@ -77,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as s:
         s.seen, s.refuse = [], None
-        thread = threading.Thread(target=s.serve_forever)
+        thread = threading.Thread(target=s.serve_forever, args=(0.02,))
         thread.start()
         yield s
         s.shutdown()
