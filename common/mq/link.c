@@ -225,6 +225,8 @@ static struct outgoing make_ping(const struct mq_link *l, size_t i)
     bool bound = l->o.guest && q->bindings_len > 0;
     return (struct outgoing){.exchange = xstrdup(bound ? q->bindings[0].exchange : ""),
                              .key = xstrdup(bound ? q->bindings[0].key : l->queues[i].name),
+                             .body = xstrdup(l->nonce),
+                             .len = strlen(l->nonce),
                              .ttl_ms = DEAF_AFTER_MS,
                              .ping = true};
 }
@@ -423,6 +425,7 @@ static void link_free(struct mq_link *l)
         free(l->queues[i].name);
     free(l->queues);
     free(l->name);
+    free(l->nonce);
     mq_url_free(&l->url);
     array_free(&l->answers);
     if (l->wake >= 0)
@@ -440,6 +443,7 @@ struct error *mq_open(const struct mq_options *o, struct mq_link **ret)
     l->queues = xcalloc(o->topology.queues_len + 1, sizeof *l->queues);
     pthread_mutex_init(&l->lock, NULL);
     random_bytes(&l->seed, sizeof l->seed);
+    l->nonce = xstrdup(id_random("").text);
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake < 0)
         return error_errno(errno, "making an eventfd");
