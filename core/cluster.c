@@ -354,10 +354,20 @@ static void ask_inventories(struct cluster_model *c)
     }
 }
 
+/* A node reports that the snapshot did not name: the cloud has enrolled it since. */
+static bool stranger_reports(const struct cluster_model *c)
+{
+    array_each(&c->nodes, n) {
+        if (n->heard && !n->in_zone && n->silent < c->timing.node_expired)
+            return true;
+    }
+    return false;
+}
+
 void cluster_on_tick(struct cluster_model *c, int64_t elapsed)
 {
     int64_t spent = timing_spend(&c->timing, elapsed);
-    bool waits = c->state == CLUSTER_JOINING ? c->asking : !c->snapshot;
+    bool waits = c->state == CLUSTER_JOINING ? c->asking : !c->snapshot || stranger_reports(c);
     c->ask_left -= spent;
     if (waits && c->ask_left <= 0)
         ask_epoch(c); /* the grant or the snapshot was lost: the same question gets the same answer */
