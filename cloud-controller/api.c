@@ -195,8 +195,8 @@ static struct error *verdict_error(enum sigv4_verdict verdict, const struct sigv
     case SIGV4_MISMATCH:
         break;
     }
-    return error_new(API_SIGNATURE_DOES_NOT_MATCH,
-                     "The request signature we calculated does not match the signature you provided. %s", detail);
+    return error_new(API_SIGNATURE_DOES_NOT_MATCH, "%s",
+                     *detail ? detail : "The request signature we calculated does not match the one you provided.");
 }
 
 static struct error *verify(struct call *c)
@@ -296,6 +296,8 @@ static struct error *read_json_call(struct call *c, void **ret_in)
 
 static struct error *run(struct call *c, void **ret_in, void **ret_out)
 {
+    if (str_starts(http_request_path(c->http), "/admin/"))
+        c->service = &services[ARRAY_SIZE(services) - 1]; /* so that a refusal has its form */
     RETURN_IF_ERROR(verify(c));
     bool json = c->service->dialect == DIALECT_JSON;
     RETURN_IF_ERROR(json ? read_json_call(c, ret_in) : read_query_call(c, ret_in));

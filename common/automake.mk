@@ -16,3 +16,4 @@ common_libcommon_a_SOURCES = \
 
 include common/ground.mk
 include common/wire.mk
+include common/client.mk
