@@ -11,7 +11,9 @@ common_libcommon_a_SOURCES = \
 	common/base/str.c common/base/str.h \
 	common/crypto/digest.c common/crypto/digest.h \
 	common/json/json.c common/json/json.h \
+	common/status/status.c common/status/status.h \
 	common/workers/workers.c common/workers/workers.h
 
 include common/ground.mk
 include common/wire.mk
+include common/client.mk

@@ -212,6 +212,7 @@ static void take_snapshot(struct cluster_model *c, const struct message *m)
     if (c->state == CLUSTER_JOINING || epoch_compare(m->epoch, c->epoch) != 0)
         return;
     c->snapshot = true;
+    c->inventory_left = 0; /* its nodes are asked at the next tick */
     c->types.len = 0;
     array_each(&m->slots, slot)
         array_push(&c->types, *slot);
@@ -243,6 +244,7 @@ static void look_ready(struct cluster_model *c)
             return;
     }
     go(c, CLUSTER_READY);
+    c->heartbeat_left = 0; /* the cloud learns of the room at once */
     placing_try(c);
 }
 
@@ -275,8 +277,10 @@ static void take_inventory(struct cluster_model *c, struct cluster_node *n, cons
             h->size = item->size;
     }
     holds_sweep(c);
-    if (m->request == c->epoch.n && epoch_compare(m->epoch, c->epoch) == 0)
+    if (m->request == c->epoch.n && epoch_compare(m->epoch, c->epoch) == 0 && !n->known) {
         n->known = true;
+        c->heartbeat_left = 0;
+    }
 }
 
 static void take_applied(struct cluster_model *c, const struct message *m)
@@ -354,10 +358,20 @@ static void ask_inventories(struct cluster_model *c)
     }
 }
 
+/* A node reports that the snapshot did not name: the cloud has enrolled it since. */
+static bool stranger_reports(const struct cluster_model *c)
+{
+    array_each(&c->nodes, n) {
+        if (n->heard && !n->in_zone && n->silent < c->timing.node_expired)
+            return true;
+    }
+    return false;
+}
+
 void cluster_on_tick(struct cluster_model *c, int64_t elapsed)
 {
     int64_t spent = timing_spend(&c->timing, elapsed);
-    bool waits = c->state == CLUSTER_JOINING ? c->asking : !c->snapshot;
+    bool waits = c->state == CLUSTER_JOINING ? c->asking : !c->snapshot || stranger_reports(c);
     c->ask_left -= spent;
     if (waits && c->ask_left <= 0)
         ask_epoch(c); /* the grant or the snapshot was lost: the same question gets the same answer */

@@ -1,6 +1,10 @@
 # What runs on each host.
 noinst_LIBRARIES += node-controller/libnode.a
 node_controller_libnode_a_SOURCES = \
+	node-controller/instance-dir.c node-controller/instance-dir.h \
+	node-controller/jobs.c node-controller/jobs.h \
+	node-controller/node.c node-controller/node.h \
+	node-controller/state.c node-controller/state.h \
 	node-controller/disk.c node-controller/disk.h \
 	node-controller/hypervisor/bounded.c node-controller/hypervisor/bounded.h \
 	node-controller/hypervisor/hypervisor.h \
@@ -9,3 +13,6 @@ node_controller_libnode_a_SOURCES = \
 	node-controller/hypervisor/xml.c node-controller/hypervisor/xml.h \
 	node-controller/hypervisor/xml-qemu.c
 NODE_LIBS = node-controller/libnode.a
+sbin_PROGRAMS += node-controller/mallee-node-controller
+node_controller_mallee_node_controller_SOURCES = node-controller/main.c
+node_controller_mallee_node_controller_LDADD = $(NODE_LIBS) $(CORE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS)

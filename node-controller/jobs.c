@@ -4,7 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/json/json.h"
-#include "node-controller/disk.h"
+#include "node-controller/instance-dir.h"
 
 struct job {
     struct node *node;
@@ -70,12 +70,11 @@ static struct error *prepare(struct job *j)
     _cleanup_free_ char *base = NULL;
     _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
     RETURN_IF_ERROR(base_of(j, &base));
-    return disk_prepare(dir, base, (uint32_t)j->node->config->first_uid);
+    return instance_dir_prepare(dir, base, (uint32_t)j->node->config->first_uid);
 }
 
 static struct error *create(struct job *j)
 {
-    const struct node_config *config = j->node->config;
     _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
     _cleanup_free_ char *disk = xasprintf("%s/disk.qcow2", dir);
     _cleanup_free_ char *console = xasprintf("%s/console.log", dir);
@@ -89,11 +88,10 @@ static struct error *create(struct job *j)
                                .console = console};
     if (j->node->hypervisor->capabilities & HYPERVISOR_RUNS_GUESTS) {
         RETURN_IF_ERROR(base_of(j, &base));
-        RETURN_IF_ERROR(disk_owner(dir, &spec.uid));
+        RETURN_IF_ERROR(instance_dir_owner(dir, &spec.uid));
         spec.gid = spec.uid;
         spec.base = base;
     }
-    (void)config;
     return hypervisor_start(j->node->hypervisor, &spec);
 }
 
@@ -121,7 +119,7 @@ static struct error *remove_all(struct job *j)
     }
     RETURN_IF_ERROR(e);
     _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
-    RETURN_IF_ERROR(disk_remove(dir));
+    RETURN_IF_ERROR(instance_dir_remove(dir));
     return make_sure(j);
 }
 

@@ -208,9 +208,11 @@ static void stop(void *state)
     n->stopping = true;
     status_stop(n->status);
     mq_close(n->mq);
-    hypervisor_close(n->hypervisor);
+    if (n->hypervisor)
+        hypervisor_interrupt(n->hypervisor); /* its outcomes are unknown, as after a kill */
     workers_free(n->workers);
     workers_free(n->lister);
+    hypervisor_close(n->hypervisor);
     loop_drain(daemon_loop(n->daemon));
     if (n->timer)
         loop_timer_free(n->timer);
@@ -272,6 +274,7 @@ static struct error *open_broker(struct node *n)
     struct mq_options o = {.url = n->config->amqp_url,
                            .name = id,
                            .topology = {n->exchanges, 2, n->queues, 1},
+                           .guest = true, /* a node may touch its own queue, nothing else */
                            .arg = n,
                            .on_delivery = on_delivery,
                            .on_event = on_broker};

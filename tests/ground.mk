@@ -32,3 +32,9 @@ check_PROGRAMS += $(node_unit_tests)
 TESTS += $(node_unit_tests)
 tests_unit_test_hypervisor_SOURCES = tests/unit/test-hypervisor.c
 tests_unit_test_hypervisor_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/integration/hypervisor/test-libvirt
+tests_integration_hypervisor_test_libvirt_SOURCES = tests/integration/hypervisor/test-libvirt.c
+tests_integration_hypervisor_test_libvirt_CPPFLAGS = $(AM_CPPFLAGS) -DSOURCE_DIR='"$(abs_top_srcdir)"' \
+	-DBUILD_DIR='"$(abs_top_builddir)"'
+tests_integration_hypervisor_test_libvirt_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS) $(CMOCKA_LIBS)
+EXTRA_DIST += tests/lib/libvirtd.sh

@@ -46,6 +46,6 @@
         (a)->len = (a)->cap = 0;                                                                   \
     } while (0)
 #define array_each(a, it)                                                                          \
-    for (__typeof__(*(a)->data) *it = (a)->data; it < (a)->data + (a)->len; it++)
+    for (__typeof__(*(a)->data) *it = (a)->data; it && it < (a)->data + (a)->len; it++)
 #define ARRAY_SIZE(x) (sizeof(x) / sizeof((x)[0]))
 #endif

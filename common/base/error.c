@@ -41,7 +41,7 @@ static const struct error_code *code_of_errno(int err)
     }
 }
 
-static char *format_text(const char *format, va_list args)
+_printf_(1, 0) static char *format_text(const char *format, va_list args)
 {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0)

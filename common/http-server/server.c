@@ -144,7 +144,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **data,
         conn_close(arg, data);
 }
 
-static void on_log(void *arg, const char *format, va_list ap)
+_printf_(2, 0) static void on_log(void *arg, const char *format, va_list ap)
 {
     char line[256];
     (void)arg;

@@ -171,12 +171,12 @@ bool link_connect(struct mq_link *l)
     bool dead = false;
     if (!open_socket(l) || !log_in(l))
         return false;
-    for (size_t i = 0; i < t->exchanges_len; i++)
+    for (size_t i = 0; !l->o.guest && i < t->exchanges_len; i++)
         if (!declare_exchange(l, t->exchanges[i].name, t->exchanges[i].type))
             return false;
     for (size_t i = 0; i < t->queues_len; i++)
         dead |= (t->queues[i].flags & MQ_DEAD_LETTER) && !(t->queues[i].flags & MQ_PASSIVE);
-    if (dead && !declare_dead(l))
+    if (dead && !l->o.guest && !declare_dead(l))
         return false;
     for (size_t i = 0; i < t->queues_len; i++)
         if (!heal_queue(l, i) || !declare_queue(l, i))

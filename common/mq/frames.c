@@ -55,7 +55,9 @@ static void begin_return(struct assembly *a)
 static void deliver(struct mq_link *l, struct assembly *a)
 {
     if (a->ping) {
-        l->queues[a->queue].heard = clock_mono_ms();
+        /* Another link's, of a queue bound alike, says nothing of ours. */
+        if (streq(str_text(&a->body), l->nonce))
+            l->queues[a->queue].heard = clock_mono_ms();
         amqp_basic_ack(l->conn, MQ_CHANNEL_CONSUME, a->tag, 0);
         return;
     }
@@ -109,7 +111,7 @@ static void on_header(struct mq_link *l, const amqp_frame_t *f, struct assembly 
         a->message_id = copy(p->message_id);
     if (p->_flags & AMQP_BASIC_TYPE_FLAG) {
         _cleanup_free_ char *type = copy(p->type);
-        a->ping = streq(type, MQ_PING_TYPE) && streq_null(a->user_id, l->url.user);
+        a->ping = streq(type, MQ_PING_TYPE);
     }
     complete(l, a);
 }

@@ -59,6 +59,7 @@ struct own_queue {
 struct mq_link {
     struct mq_options o;
     char *name;
+    char *nonce; /* body of this link's pings */
     struct mq_url url;
     pthread_t thread;
     int wake; /* eventfd */

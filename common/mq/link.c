@@ -219,6 +219,18 @@ static bool pinged(const struct mq_link *l, size_t i)
     return !l->o.no_ping && (flags & MQ_CONSUME) && !(flags & MQ_SINGLE_ACTIVE);
 }
 
+static struct outgoing make_ping(const struct mq_link *l, size_t i)
+{
+    const struct mq_queue *q = &l->o.topology.queues[i];
+    bool bound = l->o.guest && q->bindings_len > 0;
+    return (struct outgoing){.exchange = xstrdup(bound ? q->bindings[0].exchange : ""),
+                             .key = xstrdup(bound ? q->bindings[0].key : l->queues[i].name),
+                             .body = xstrdup(l->nonce),
+                             .len = strlen(l->nonce),
+                             .ttl_ms = DEAF_AFTER_MS,
+                             .ping = true};
+}
+
 static void ping(struct mq_link *l, int64_t now)
 {
     for (size_t i = 0; l->conn && i < l->o.topology.queues_len; i++) {
@@ -232,7 +244,7 @@ static void ping(struct mq_link *l, int64_t now)
         if (now - q->pinged < PING_EVERY_MS || l->blocked || ring_full(&l->ring) || !writable(l))
             continue;
         q->pinged = now;
-        struct outgoing m = {.exchange = xstrdup(""), .key = xstrdup(q->name), .ttl_ms = DEAF_AFTER_MS, .ping = true};
+        struct outgoing m = make_ping(l, i);
         send_one(l, &m);
     }
 }
@@ -413,6 +425,7 @@ static void link_free(struct mq_link *l)
         free(l->queues[i].name);
     free(l->queues);
     free(l->name);
+    free(l->nonce);
     mq_url_free(&l->url);
     array_free(&l->answers);
     if (l->wake >= 0)
@@ -430,6 +443,7 @@ struct error *mq_open(const struct mq_options *o, struct mq_link **ret)
     l->queues = xcalloc(o->topology.queues_len + 1, sizeof *l->queues);
     pthread_mutex_init(&l->lock, NULL);
     random_bytes(&l->seed, sizeof l->seed);
+    l->nonce = xstrdup(id_random("").text);
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->wake < 0)
         return error_errno(errno, "making an eventfd");

@@ -98,6 +98,8 @@ struct mq_options {
     const char *name; /* shown by the broker and in the log */
     struct mq_topology topology; /* borrowed: outlives the link */
     bool no_ping;     /* the user may not publish to its own queues */
+    bool guest;       /* exchanges and the dead-letter queue are made by others; the link declares its queues only, and
+                       * pings through their bindings, never through the exchange that reaches every queue by name */
     void *arg;        /* of the callbacks */
     void (*on_delivery)(void *arg, const struct mq_delivery *d);
     void (*on_event)(void *arg, enum mq_event event, const char *why); /* may be NULL */

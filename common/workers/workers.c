@@ -108,16 +108,21 @@ struct error *workers_submit(struct workers *w, void (*fn)(void *arg), void *arg
     return e;
 }
 
-void workers_free(struct workers *w)
+void workers_stop(struct workers *w)
 {
-    if (!w)
-        return;
     pthread_mutex_lock(&w->lock);
     w->stop = true;
     pthread_cond_broadcast(&w->work);
     while (w->threads)
         pthread_cond_wait(&w->ended, &w->lock);
     pthread_mutex_unlock(&w->lock);
+}
+
+void workers_free(struct workers *w)
+{
+    if (!w)
+        return;
+    workers_stop(w);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->work);
     pthread_cond_destroy(&w->ended);

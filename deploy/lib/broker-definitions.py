@@ -13,6 +13,7 @@ import re
 import sys
 
 NOTHING = "^$"
+DEAD_MAX = 10000  # as common/mq declares it
 OWN = r"amq\.gen-.*"  # queues that the broker names: a process's own
 
 
@@ -21,19 +22,16 @@ def one_of(*patterns):
 
 
 def cloud(user):
-    everything = one_of(r"mallee\..*", OWN, r"amq\.default", "")
+    everything = one_of(r"mallee\..*", OWN, r"amq\.default")
     yield "permission", dict(configure=everything, write=everything, read=everything)
 
 
 def cluster(user, zone):
     zone = re.escape(zone)
-    queue = rf"mallee\.cluster\.{zone}(\..*)?"
-    yield "permission", dict(
-        configure=one_of(queue, OWN, r"mallee\.(cluster|node|report|dead)"),
-        write=one_of(queue, OWN, r"mallee\.(cluster|node|report|dead)"),
-        read=one_of(queue, OWN, r"mallee\.(cluster|node|report|dead)"),
-    )
-    yield "topic", dict(exchange="mallee.cluster", write=f"^{zone}$", read=f"^{zone}$")
+    # It makes its nodes' queues too: what is sent to a node that was never up must have a place to wait.
+    mine = (rf"mallee\.(cluster|node)\.{zone}(\..*)?", OWN, r"mallee\.(cluster|node|report|dead)")
+    yield "permission", dict(configure=one_of(*mine), write=one_of(*mine, r"amq\.default"), read=one_of(*mine))
+    yield "topic", dict(exchange="mallee.cluster", write=rf"^{zone}(\..*)?$", read=rf"^{zone}(\..*)?$")
     yield "topic", dict(exchange="mallee.node", write=rf"^{zone}\.", read=rf"^{zone}\.")
     yield "topic", dict(exchange="mallee.report", write=rf"^{zone}\.", read=rf"^({zone}|\*|#)(\..*)?$")
 
@@ -46,7 +44,8 @@ def node(user, zone):
         write=one_of(queue, OWN, r"mallee\.(node|report|dead)"),
         read=one_of(queue, OWN, r"mallee\.node"),
     )
-    # To its own queue only (a node pings itself), and reports of its own only.
+    # Never to amq.default: that exchange reaches every queue by name. To its own queue through mallee.node (so that
+    # a node can ping itself), and reports of its own.
     yield "topic", dict(exchange="mallee.node", write=rf"^{zone}\.{user}$", read=rf"^{zone}\.{user}$")
     yield "topic", dict(exchange="mallee.report", write=rf"^{zone}\.{user}\.", read=NOTHING)
 
@@ -72,8 +71,13 @@ def main():
             rule.update(user=user, vhost="/")
             (permissions if what == "permission" else topics).append(rule)
     json.dump(dict(vhosts=[dict(name="/")], users=users, permissions=permissions, topic_permissions=topics,
-                   exchanges=[exchange("mallee." + n) for n in ("cluster", "node", "report")],
-                   queues=[], bindings=[]), sys.stdout, indent=1)
+                   exchanges=[exchange("mallee." + n) for n in ("cluster", "node", "report")]
+                   + [exchange("mallee.dead", "fanout")],
+                   queues=[dict(name="mallee.dead", vhost="/", durable=True, auto_delete=False,
+                                arguments={"x-max-length": DEAD_MAX})],
+                   bindings=[dict(source="mallee.dead", vhost="/", destination="mallee.dead",
+                                  destination_type="queue", routing_key="", arguments={})]),
+              sys.stdout, indent=1)
     print()
 
 

@@ -25,9 +25,13 @@ service() {
 
 # A daemon of ours on the host, as an own user id.
 daemon_service() { # NAME PROGRAM UID
+    local preload=""
+    if [ "$1" = cloud ] && [ -n "${MALLEE_PRELOAD_CLOUD:-}" ]; then
+        preload="env LD_PRELOAD=$MALLEE_PRELOAD_CLOUD FLUSHCOUNT_FILE=$BASE/witness/flushes"
+    fi
     service "$1" <<EOF
 echo \$\$ >"\$pid_file"
-exec setpriv --reuid $3 --regid $3 --clear-groups --no-new-privs $BASE/programs/$2 --config $BASE/etc/$1.conf
+exec setpriv --reuid $3 --regid $3 --clear-groups --no-new-privs $preload $BASE/programs/$2 --config $BASE/etc/$1.conf
 EOF
 }
 

@@ -25,16 +25,20 @@ static void be_silent(void *arg, virErrorPtr e)
     (void)e;
 }
 
+/* The error is taken away first: any other call of the library forgets it. */
 struct error *libvirt_error(virConnectPtr conn, const char *what)
 {
-    virErrorPtr last = virGetLastError();
+    virErrorPtr last = virSaveLastError();
     const struct error_code *code = &ERROR_INTERNAL;
     if (last && last->code == VIR_ERR_NO_DOMAIN)
         code = &ERROR_NOT_FOUND;
-    else if (virConnectIsAlive(conn) != 1 || !last || last->domain == VIR_FROM_RPC || last->code == VIR_ERR_RPC ||
-             last->code == VIR_ERR_OPERATION_TIMEOUT)
+    else if (!last || last->domain == VIR_FROM_RPC || last->code == VIR_ERR_RPC ||
+             last->code == VIR_ERR_OPERATION_TIMEOUT || virConnectIsAlive(conn) != 1)
         code = &ERROR_TIMEOUT;
-    return error_new_code(code, "%s: %.400s", what, last && last->message ? last->message : "no reason given");
+    struct error *e =
+        error_new_code(code, "%s: %.400s", what, last && last->message ? last->message : "no reason given");
+    virFreeError(last);
+    return e;
 }
 
 virConnectPtr libvirt_connection(struct libvirt *h)
@@ -249,8 +253,14 @@ static void free_handle(struct libvirt *h)
     free(h);
 }
 
+void libvirt_interrupt(struct hypervisor *base)
+{
+    bounded_cancel(((struct libvirt *)base)->calls);
+}
+
 static void stop_threads(struct libvirt *h)
 {
+    bounded_cancel(h->calls);
     pthread_mutex_lock(&h->lock);
     h->stop = true;
     pthread_cond_broadcast(&h->changed);
@@ -273,6 +283,11 @@ void libvirt_close(struct hypervisor *base)
     }
     bounded_free(h->calls);
     free_handle(h);
+}
+
+void hypervisor_interrupt(struct hypervisor *h)
+{
+    h->ops->interrupt(h);
 }
 
 void hypervisor_close(struct hypervisor *h)

@@ -83,7 +83,7 @@ void xml_build_qemu(const struct hypervisor_options *o, const struct domain_spec
     add_console(out, spec);
     str_add(out, "<controller type='usb' model='none'/><memballoon model='none'/></devices>");
     str_printf(out,
-               "<seclabel type='static' model='dac' relabel='no'><label>+%" PRIu32 ":+%" PRIu32 "</label></seclabel>"
+               "<seclabel type='static' model='dac' relabel='yes'><label>+%" PRIu32 ":+%" PRIu32 "</label></seclabel>"
                "</domain>",
                spec->uid, spec->gid);
 }

@@ -4,3 +4,13 @@ tests_lib_qemu_witness_SOURCES = tests/lib/qemu-witness.c
 # It runs with an environment emptied by libvirt and as a domain's own user: no sanitizer in it.
 tests_lib_qemu_witness_CFLAGS = -std=gnu11 $(WARN_CFLAGS)
 tests_lib_qemu_witness_LDFLAGS =
+
+noinst_PROGRAMS += tests/lib/volley
+tests_lib_volley_SOURCES = tests/lib/volley.c
+
+noinst_DATA = tests/lib/flushcount.so
+CLEANFILES += tests/lib/flushcount.so
+EXTRA_DIST += tests/lib/flushcount.c tests/lib/cloud.py tests/lib/pytest_lines.py tests/lib/tsan.supp
+tests/lib/flushcount.so: tests/lib/flushcount.c config.h
+	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 $(WARN_CFLAGS) -O1 -g -fPIC -shared -I$(top_builddir) \
+		-o $@ $(srcdir)/tests/lib/flushcount.c -ldl

@@ -397,12 +397,10 @@ class Cloud:
 
     @staticmethod
     def is_tombstone(path):
-        if "tombstone" in path or "/gone/" in path:
-            return True
         with contextlib.suppress(OSError, ValueError):
-            if os.path.getsize(path) < 65536:
+            if "/records/" in path:
                 with open(path, encoding="utf-8") as file:
-                    return bool(json.load(file).get("gone") or json.load(file).get("tombstone"))
+                    return json.load(file)["phase"] == "gone"
         return False
 
     def witnessed(self):

@@ -77,7 +77,7 @@ def check_file(path, text):
         match = INCLUDE.match(line)
         if match:
             includes.append((number, match.group(1), match.group(2)))
-        if len(line.expandtabs(8)) > 130 and "http" not in line:
+        if len(line.expandtabs(8)) > 140 and "http" not in line:
             yield number, f"{len(line)} columns"
         if UNFINISHED.search(line):
             yield number, "unfinished: " + line.strip()[:60]

@@ -264,6 +264,7 @@ static void hand_over(struct world *w, struct queue *q, struct queued *item)
         cloud_settle(w, p);
     } else if (p->kind == PROC_NODE) {
         node_on_delivery(p->node_model, token, &m);
+        law_obeyed(w, p, &m);
         node_settle(w, p);
     } else {
         if (q->kind == QUEUE_COMMAND)

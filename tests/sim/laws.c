@@ -72,8 +72,19 @@ static const struct node_record *record_of(const struct host *h, const struct id
     return NULL;
 }
 
-/* An object that is acked is the node's own: durable at its generation or a later one.  One that comes with a
- * lower epoch than the node has seen is dropped, and must change nothing. */
+/* One that comes with a lower epoch than the node has seen is dropped, and changes nothing. */
+void law_obeyed(struct world *w, const struct proc *p, const struct message *m)
+{
+    const struct host *h = &w->hosts[p->zone][p->node];
+    if (epoch_compare(m->epoch, h->self.epoch) >= 0)
+        return;
+    array_each(&p->node_model->effects, e) {
+        if (e->kind != NODE_ACK)
+            broken(w, "%s obeyed from a lower epoch", m->id.text);
+    }
+}
+
+/* An object that is acked is the node's own: durable at its generation or a later one. */
 void law_acked(struct world *w, const struct proc *p, const struct message *m)
 {
     const struct host *h = &w->hosts[p->zone][p->node];
@@ -81,15 +92,10 @@ void law_acked(struct world *w, const struct proc *p, const struct message *m)
         return;
     const struct node_record *r = record_of(h, &m->id);
     bool stopping = r && r->phase == NODE_STOPPING;
-    if (epoch_compare(m->epoch, h->self.epoch) >= 0) {
-        if (!stopping && (!r || r->generation < m->generation))
-            broken(w, "%s acked at generation %ju before it was durable", m->id.text,
-                   (uintmax_t)m->generation);
+    if (epoch_compare(m->epoch, h->self.epoch) < 0)
         return;
-    }
-    const struct node_instance *i = node_find(p->node_model, m->id.text);
-    if (i && i->r.generation == m->generation && (!r || r->generation < m->generation))
-        broken(w, "%s obeyed from a lower epoch", m->id.text);
+    if (!stopping && (!r || r->generation < m->generation))
+        broken(w, "%s acked at generation %ju before it was durable", m->id.text, (uintmax_t)m->generation);
 }
 
 /* A report never says that something ended which runs. */

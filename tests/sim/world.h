@@ -208,6 +208,7 @@ void broken(struct world *w, const char *format, ...) _printf_(2, 3) __attribute
 struct promise *promise_find(struct world *w, const struct id *id);
 void law_started(struct world *w, int zone, int node, const struct sim_domain *d);
 void law_acked(struct world *w, const struct proc *p, const struct message *m);
+void law_obeyed(struct world *w, const struct proc *p, const struct message *m);
 void law_reported(struct world *w, const struct proc *p, const struct message *m);
 void law_row_settled(struct world *w, const struct cloud_model *c, const struct cloud_removed *r);
 void law_loaded(struct world *w, const struct cloud_model *c);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_XML_WRITE_H
+#define API_XML_WRITE_H
+/* Answers as XML, in EC2's form (lists of <item>, requestId first) and in that of IAM and STS (lists of <member>, a
+ * Result inside the Response). */
+#include "api/shape.h"
+
+enum xml_dialect {
+    XML_EC2,
+    XML_IAM,
+};
+
+/* Text with &, <, > and quotes escaped; control characters that XML cannot hold become U+FFFD. */
+void xml_text(struct str *out, const char *text);
+/* The members of a struct. */
+void xml_members(struct str *out, enum xml_dialect dialect, const struct api_shape *shape, const void *value);
+/* A whole answer; `xmlns` is the service's namespace. */
+void xml_answer(struct str *out, enum xml_dialect dialect, const char *action, const char *xmlns,
+                const char *request_id, const struct api_shape *shape, const void *value);
+/* A whole error document. */
+void xml_error(struct str *out, enum xml_dialect dialect, const char *code, int status, const char *message,
+               const char *request_id);
+#endif

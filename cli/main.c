@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include <getopt.h>
+#include <stdio.h>
+#include "cli/admin.h"
+#include "cli/commands.h"
+
+/* mallee: the administrator's tool, a client of the Cloud Controller's admin API. */
+
+enum exit_status {
+    EXIT_DONE = 0,
+    EXIT_REFUSED = 1,     /* the cloud said no */
+    EXIT_USAGE = 2,       /* the command line or the environment is wrong */
+    EXIT_UNREACHABLE = 3, /* no answer */
+};
+
+enum option_id {
+    OPTION_HELP = 'h',
+    OPTION_VERSION = 'V',
+    OPTION_JSON = 'j',
+    OPTION_URL = 'u',
+    OPTION_EMAIL = 'e',
+};
+
+struct options {
+    bool json;
+    const char *url, *email;
+};
+
+static const struct option option_rows[] = {
+    {"help", no_argument, NULL, OPTION_HELP},     {"version", no_argument, NULL, OPTION_VERSION},
+    {"json", no_argument, NULL, OPTION_JSON},     {"url", required_argument, NULL, OPTION_URL},
+    {"email", required_argument, NULL, OPTION_EMAIL}, {NULL, 0, NULL, 0},
+};
+
+static void print_help(void)
+{
+    puts("usage: mallee [--json] [--url URL] COMMAND\n\nCommands:");
+    for (size_t i = 0; i < commands_len; i++) {
+        const struct command *c = &commands[i];
+        _cleanup_free_ char *words = xasprintf("%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
+                                               c->argument ? " " : "", c->argument ? c->argument : "");
+        printf("  %-22s %s\n", words, c->doc);
+    }
+    puts("\nOptions:\n"
+         "  --json                 the answer as one JSON object, for scripts\n"
+         "  --url URL              of the admin API; else MALLEE_ADMIN_URL, else http://127.0.0.1:8773\n"
+         "  --email ADDRESS        of a new account\n"
+         "  --help, --version\n\n"
+         "Environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (the administrator's), AWS_SESSION_TOKEN,\n"
+         "AWS_DEFAULT_REGION, AWS_CA_BUNDLE, MALLEE_ADMIN_URL.\n\n"
+         "Exit status: 0 done, 1 refused by the cloud, 2 wrong usage, 3 no answer.");
+}
+
+static int usage(const char *what)
+{
+    fprintf(stderr, "mallee: %s; `mallee --help` tells more\n", what);
+    return EXIT_USAGE;
+}
+
+static int failed(struct error *e)
+{
+    struct str text = STR_INIT;
+    for (const char *p = error_message(e); *p; p++) /* it may quote the answer */
+        str_add_char(&text, (unsigned char)*p < ' ' || *p == 127 ? '?' : *p);
+    fprintf(stderr, "mallee: %s\n", str_text(&text));
+    str_free(&text);
+    int status = error_is(e, &ERROR_DENIED)    ? EXIT_REFUSED
+                 : error_is(e, &ERROR_INVALID) ? EXIT_USAGE
+                                               : EXIT_UNREACHABLE;
+    error_free(e);
+    return status;
+}
+
+/* A full disk or a closed pipe behind stdout is a failure like any other. */
+static int finish(const char *text)
+{
+    if (fputs(text, stdout) < 0 || fflush(stdout)) {
+        perror("mallee: cannot write the answer");
+        return EXIT_UNREACHABLE;
+    }
+    return EXIT_DONE;
+}
+
+static int run(const struct command *c, const char *argument, const struct options *o)
+{
+    struct admin admin;
+    struct error *e = admin_from_environment(&admin, o->url);
+    if (e)
+        return failed(e);
+    json_t *in = json_object();
+    if (argument)
+        json_set_string(in, c->member, argument);
+    if (o->email)
+        json_set_string(in, "email", o->email);
+    _cleanup_json_ json_t *answer = NULL;
+    e = admin_call(&admin, c->action, in, &answer);
+    if (e)
+        return failed(e);
+    _cleanup_str_ struct str out = STR_INIT;
+    if (o->json) {
+        _cleanup_free_ char *text = json_text(answer);
+        str_printf(&out, "%s\n", text);
+    } else {
+        c->show(&out, answer);
+    }
+    return finish(str_text(&out));
+}
+
+static int dispatch(char **words, size_t n, const struct options *o)
+{
+    size_t own = 0;
+    const struct command *c = command_find(words, n, &own);
+    if (!n)
+        return usage("a command is needed");
+    if (!c)
+        return usage("there is no such command");
+    if (n != own + (c->argument != NULL))
+        return usage(c->argument && n == own ? "the command needs an argument" : "there are too many words");
+    if (c->argument && !*words[own])
+        return usage("the argument is empty");
+    if (o->email && !streq(c->action, "CreateAccount"))
+        return usage("--email goes with `account create` only");
+    return run(c, c->argument ? words[own] : NULL, o);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", option_rows, NULL)) != -1) {
+        switch (option) {
+        case OPTION_HELP:
+            print_help();
+            return EXIT_DONE;
+        case OPTION_VERSION:
+            puts("mallee " VERSION);
+            return EXIT_DONE;
+        case OPTION_JSON:
+            o.json = true;
+            break;
+        case OPTION_URL:
+            o.url = optarg;
+            break;
+        case OPTION_EMAIL:
+            o.email = optarg;
+            break;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    return dispatch(argv + optind, (size_t)(argc - optind), &o);
+}

@@ -1,0 +1,42 @@
+noinst_LIBRARIES += cloud-controller/libcloud.a
+cloud_built = cloud-controller/gen/migrations.c api/gen/ec2-actions.c api/gen/sts-actions.c \
+	api/gen/admin-actions.c
+nodist_cloud_controller_libcloud_a_SOURCES = $(cloud_built)
+BUILT_SOURCES += $(cloud_built)
+CLEANFILES += cloud-controller/gen/migrations.c
+cloud_migrations = $(srcdir)/schemas/sql/cloud/0001-first.sql
+EXTRA_DIST += $(cloud_migrations)
+cloud-controller/gen/migrations.c: $(cloud_migrations) $(srcdir)/common/db/embed-sql.py
+	$(AM_V_GEN)$(MKDIR_P) cloud-controller/gen && \
+	$(PYTHON) $(srcdir)/common/db/embed-sql.py cloud_migrations $(cloud_migrations) > $@.tmp && mv $@.tmp $@
+cloud_controller_libcloud_a_SOURCES = \
+	cloud-controller/admin/account.c cloud-controller/admin/account.h \
+	cloud-controller/admin/event.c \
+	cloud-controller/admin/status.c \
+	cloud-controller/api.c cloud-controller/api.h \
+	cloud-controller/brain.c cloud-controller/brain.h \
+	cloud-controller/cloud.c cloud-controller/cloud.h \
+	cloud-controller/ec2/common.c cloud-controller/ec2/common.h \
+	cloud-controller/ec2/instance/describe.c \
+	cloud-controller/ec2/instance/run.c \
+	cloud-controller/ec2/instance/terminate.c \
+	cloud-controller/ec2/region/region.c \
+	cloud-controller/ec2/tag/tag.c \
+	cloud-controller/keys.c cloud-controller/keys.h \
+	cloud-controller/request.c cloud-controller/request.h \
+	cloud-controller/store/account.c \
+	cloud-controller/store/cloud.c \
+	cloud-controller/store/event.c \
+	cloud-controller/store/image.c \
+	cloud-controller/store/instance.c \
+	cloud-controller/store/model.c \
+	cloud-controller/store/network.c \
+	cloud-controller/store/store.h \
+	cloud-controller/store/tag.c \
+	cloud-controller/store/token.c \
+	cloud-controller/store/type.c \
+	cloud-controller/store/zone.c \
+	cloud-controller/sts/identity.c
+sbin_PROGRAMS += cloud-controller/mallee-cloud-controller
+cloud_controller_mallee_cloud_controller_SOURCES = cloud-controller/main.c
+cloud_controller_mallee_cloud_controller_LDADD = cloud-controller/libcloud.a $(API_LIBS) $(CORE_LIBS) $(COMMON_LIBS)

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_CONTROLLER_CLOUD_H
+#define CLOUD_CONTROLLER_CLOUD_H
+/* The Cloud Controller: its database, its brain, its API.  One struct, made at start, read-only afterwards but for
+ * what its parts guard themselves. */
+#include "cloud-controller/brain.h"
+#include "cloud-controller/keys.h"
+#include "common/daemon/daemon.h"
+
+struct cloud_config {
+    struct daemon_config daemon;
+    char *listen, *cert_file, *key_file;
+    char *state_dir;
+    char *amqp_url;
+    char *region;
+    struct config_list zones;
+    char *admin_credentials_file;
+    char *timing;
+    uint64_t instance_quota;
+    uint64_t min_free;
+};
+
+struct cloud {
+    struct daemon *daemon;
+    const struct cloud_config *config;
+    struct timing timing;
+    struct db *db;
+    struct brain *brain;
+    struct keys *keys;
+    struct api *api;
+    int64_t started;
+};
+
+/* The image that every cloud is seeded with, and its disk's name in each node's brick-dir. */
+#define BRICK_IMAGE "ami-00000000000000001"
+#define BRICK_DISK  "brick.raw"
+
+extern const struct daemon_ops cloud_daemon;
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include "cloud-controller/keys.h"
+#include "common/base/str.h"
+#include "common/crypto/digest.h"
+#include "common/crypto/seal.h"
+#include "common/file/file.h"
+
+struct keys {
+    unsigned char cloud[SEAL_KEY_SIZE];
+};
+
+struct error *keys_open(const char *state_dir, struct keys **ret)
+{
+    _cleanup_free_ char *path = xasprintf("%s/cloud.key", state_dir);
+    _cleanup_free_ char *data = NULL;
+    size_t len = 0;
+    struct keys *k = xnew0(struct keys);
+    struct error *e = file_read(path, 4096, &data, &len);
+    if (error_is(e, &ERROR_NOT_FOUND)) {
+        error_free(e);
+        seal_key_random(k->cloud);
+        e = file_write_durable(path, k->cloud, sizeof k->cloud, 0600);
+    } else if (!e && len != sizeof k->cloud) {
+        e = error_new(ERROR_INVALID, "%s must hold %zu bytes, it has %zu", path, sizeof k->cloud, len);
+    } else if (!e) {
+        memcpy(k->cloud, data, sizeof k->cloud);
+    }
+    if (data)
+        wipe(data, len);
+    if (e) {
+        keys_free(k);
+        return error_wrap(e, "cloud key");
+    }
+    *ret = k;
+    return NULL;
+}
+
+void keys_free(struct keys *k)
+{
+    if (!k)
+        return;
+    wipe(k, sizeof *k);
+    free(k);
+}
+
+/* `count` characters of an alphabet of 32 or 64, each equally likely. */
+static void random_text(char *to, size_t count, const char *alphabet, unsigned size)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned char byte;
+        random_bytes(&byte, 1);
+        to[i] = alphabet[byte % size];
+    }
+    to[count] = '\0';
+}
+
+void keys_make(const struct keys *k, const struct id *account, struct new_key *ret)
+{
+    static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    memset(ret, 0, sizeof *ret);
+    memcpy(ret->id, "AKIA", 4);
+    random_text(ret->id + 4, 16, base32, 32);
+    random_text(ret->secret, SECRET_LENGTH, base64, 64);
+    ret->row.account = *account;
+    ret->row.enabled = true;
+    unsigned char *box = seal(k->cloud, ret->secret, SECRET_LENGTH, ret->id, strlen(ret->id));
+    ret->row.sealed_len = SECRET_LENGTH + SEAL_OVERHEAD;
+    memcpy(ret->row.sealed, box, ret->row.sealed_len);
+    free(box);
+}
+
+struct error *keys_secret(const struct keys *k, const char *id, const struct store_key *row,
+                          char ret[SECRET_LENGTH + 1])
+{
+    unsigned char *secret = NULL;
+    size_t len = 0;
+    RETURN_IF_ERROR(seal_open(k->cloud, row->sealed, row->sealed_len, id, strlen(id), &secret, &len));
+    struct error *e = NULL;
+    if (len == SECRET_LENGTH)
+        memcpy(ret, secret, SECRET_LENGTH + 1);
+    else
+        e = error_new(ERROR_INTERNAL, "a secret of %zu bytes", len);
+    wipe(secret, len);
+    free(secret);
+    return e;
+}
+
+void keys_mac(const struct keys *k, const char *text, unsigned char ret[32])
+{
+    hmac_sha256(k->cloud, sizeof k->cloud, text, strlen(text), ret);
+}
+
+struct id keys_account_id(void)
+{
+    char text[13];
+    random_text(text, 12, "0123456789012345", 16);
+    text[0] = text[0] == '0' ? '1' : text[0];
+    return id_of(text);
+}
+
+char *keys_canonical_id(void)
+{
+    unsigned char bytes[32];
+    random_bytes(bytes, sizeof bytes);
+    return hex_encode(bytes, sizeof bytes);
+}

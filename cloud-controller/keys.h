@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLOUD_CONTROLLER_KEYS_H
+#define CLOUD_CONTROLLER_KEYS_H
+/* The cloud key, and the access keys whose secrets it seals.  The key lies in state-dir/cloud.key, mode 0600, made at
+ * the first start; without it the database's secrets cannot be read.  Read-only after keys_open(); any thread. */
+#include "cloud-controller/store/store.h"
+
+#define SECRET_LENGTH 40
+
+struct keys;
+
+struct error *keys_open(const char *state_dir, struct keys **ret) _must_check_;
+void keys_free(struct keys *k);
+
+struct new_key {
+    char id[21];                      /* "AKIA…" */
+    char secret[SECRET_LENGTH + 1];
+    struct store_key row;
+};
+/* A fresh access key of the account, its secret sealed into `row`.  Wipe it after use. */
+void keys_make(const struct keys *k, const struct id *account, struct new_key *ret);
+/* The secret of a stored row; ERROR_DENIED where it was sealed otherwise. */
+struct error *keys_secret(const struct keys *k, const char *id, const struct store_key *row,
+                          char ret[SECRET_LENGTH + 1]) _must_check_;
+/* HMAC-SHA-256 under the cloud key, for tokens that come back to us. */
+void keys_mac(const struct keys *k, const char *text, unsigned char ret[32]);
+/* A new account's ids. */
+struct id keys_account_id(void);
+char *keys_canonical_id(void);
+#endif

@@ -1,0 +1,5 @@
+# Hangs on every make: who may include what, and what no file may hold.
+LINTS += lint-layers
+lint-layers:
+	@$(PYTHON) $(srcdir)/tests/lint/layers.py $(srcdir)
+EXTRA_DIST += tests/run tests/core tests/mutants tests/faults tests/integration tests/lint tests/unit/run
