@@ -82,7 +82,7 @@ char *xml_content(const struct xml_node *n)
     return own;
 }
 
-void xml_text(struct str *out, const char *text)
+void xml_escape(struct str *out, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
         if (*p == '&')
@@ -105,6 +105,6 @@ void xml_element(struct str *out, const char *name, const char *text)
     if (!text)
         return;
     str_printf(out, "<%s>", name);
-    xml_text(out, text);
+    xml_escape(out, text);
     str_printf(out, "</%s>", name);
 }

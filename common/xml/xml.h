@@ -2,7 +2,7 @@
 #ifndef COMMON_XML_XML_H
 #define COMMON_XML_XML_H
 /* XML in and out.  What comes in is read whole, bounded by its caller, without document types, entities of its own or any
- * look outside; what goes out is written by hand with xml_text().  A document is one owner's. */
+ * look outside; what goes out is written by hand with xml_escape().  A document is one owner's. */
 #include "common/base/str.h"
 
 struct xml;      /* a document */
@@ -22,7 +22,7 @@ const struct xml_node *xml_next(const struct xml_node *n);
 char *xml_content(const struct xml_node *n);
 
 /* Appends text with the five characters escaped, and what XML cannot hold as character references. */
-void xml_text(struct str *out, const char *text);
+void xml_escape(struct str *out, const char *text);
 /* <name>text</name>; nothing for NULL. */
 void xml_element(struct str *out, const char *name, const char *text);
 #endif
