@@ -73,10 +73,10 @@ static bool add_amz_headers(struct str *out, const struct sigv4_request *r)
     return ok;
 }
 
-static void add_resource(struct str *out, const struct sigv4_request *r, const struct params *params)
+static void add_resource(struct str *out, const struct sigv4_request *r, const struct params *params, bool slash)
 {
     char mark = '?';
-    str_add(out, r->path);
+    str_printf(out, "%s%s", r->path, slash ? "/" : "");
     for (size_t i = 0; i < ARRAY_SIZE(signed_params); i++) {
         array_each (&params->list, p) {
             if (!streq(p->name, signed_params[i]))
@@ -162,6 +162,21 @@ static bool signature_fits(const struct claim *c, const char *secret, const char
     return secret_equal(want, claimed, 28);
 }
 
+/* Some clients sign a bucket's path with a slash that they do not send. */
+static bool fits_either(const struct claim *c, const char *secret, struct str *text, const struct sigv4_request *r,
+                        const struct params *params)
+{
+    size_t before = text->len;
+    add_resource(text, r, params, false);
+    bool same = signature_fits(c, secret, text->data, text->len);
+    if (strchr(r->path + 1, '/'))
+        return same;
+    text->len = before;
+    add_resource(text, r, params, true);
+    bool with_slash = signature_fits(c, secret, text->data, text->len);
+    return same || with_slash;
+}
+
 enum sigv4_verdict sigv2_verify(const struct sigv4_request *request, const struct params *params, int64_t now_ms,
                                 sigv4_lookup *lookup, void *arg, struct sigv4_result *ret)
 {
@@ -180,9 +195,8 @@ enum sigv4_verdict sigv2_verify(const struct sigv4_request *request, const struc
     const char *md5 = header(request, "content-md5", &md5s), *type = header(request, "content-type", &types);
     str_printf(&text, "%s\n%s\n%s\n%s\n", request->method, md5, type, c.when);
     bool fit = add_amz_headers(&text, request) && md5s <= 1 && types <= 1;
-    add_resource(&text, request, params);
     bool known = strlen(c.id) < sizeof ret->access_key_id && lookup(arg, c.id, NULL, secret);
-    bool same = signature_fits(&c, secret, text.data, text.len);
+    bool same = fits_either(&c, secret, &text, request, params);
     wipe(secret, sizeof secret);
     if (!known)
         return say(ret, SIGV4_UNKNOWN_KEY, NULL);
