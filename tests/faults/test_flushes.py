@@ -14,7 +14,7 @@ import pytest
 from cloud import BUILD, Cloud, wait_for
 
 CLIENTS = 64
-CALLS_EACH = 25
+CALLS_EACH = 50
 
 
 @pytest.fixture(scope="module")
