@@ -208,9 +208,11 @@ static void stop(void *state)
     n->stopping = true;
     status_stop(n->status);
     mq_close(n->mq);
-    hypervisor_close(n->hypervisor);
+    if (n->hypervisor)
+        hypervisor_interrupt(n->hypervisor); /* its outcomes are unknown, as after a kill */
     workers_free(n->workers);
     workers_free(n->lister);
+    hypervisor_close(n->hypervisor);
     loop_drain(daemon_loop(n->daemon));
     if (n->timer)
         loop_timer_free(n->timer);

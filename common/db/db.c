@@ -40,6 +40,7 @@ struct db {
     struct db_tx *check_conn; /* the checkpoint thread's */
     pthread_t writer, checkpointer;
     bool threads;
+    bool flushing; /* writer only: what synchronous stands at */
     bool suspect; /* writer only: a flush failed; see settle_log() */
     pthread_mutex_t lock;
     pthread_cond_t queued, checkpoint_due, reader_free;
@@ -138,13 +139,13 @@ static void run_one(struct db *db, struct write *w)
             return;
         }
     }
-    w->e = conn_run(db->conn, "SAVEPOINT w");
+    w->e = db_exec(db->conn, "SAVEPOINT w", "");
     if (!w->e)
         w->e = w->fn(db->conn, w->arg);
     if (w->e && !sqlite3_get_autocommit(db->conn->db))
         error_ignore(conn_run(db->conn, "ROLLBACK TO w; RELEASE w"));
     else if (!w->e)
-        w->e = conn_run(db->conn, "RELEASE w");
+        w->e = db_exec(db->conn, "RELEASE w", "");
 }
 
 static struct error *copy_error(const struct error *e)
@@ -164,7 +165,7 @@ static void fail_group(struct write *group, size_t n, struct error *e)
 static struct error *commit(struct db *db)
 {
     int64_t before = clock_mono_ms();
-    struct error *e = conn_run(db->conn, "COMMIT");
+    struct error *e = db_exec(db->conn, "COMMIT", "");
     metric_add(&db->counts.commit_us, (uint64_t)(clock_mono_ms() - before) * 1000);
     if (!e)
         return NULL;
@@ -186,17 +187,26 @@ static size_t run_members(struct db *db, struct write *group, size_t n)
     return n;
 }
 
+/* In WAL mode NORMAL commits without a flush, FULL flushes all of the log. */
+static struct error *set_flushing(struct db *db, bool forced)
+{
+    if (forced == db->flushing)
+        return NULL;
+    RETURN_IF_ERROR(conn_run(db->conn, forced ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
+    db->flushing = forced;
+    return NULL;
+}
+
 static size_t run_group(struct db *db, struct write *group, size_t n)
 {
     bool forced = false;
     for (size_t i = 0; i < n; i++)
         forced |= !(group[i].mode & DB_LAZY);
     struct error *e = settle_log(db);
-    /* In WAL mode NORMAL commits without a flush, FULL flushes all of the log. */
     if (!e)
-        e = conn_run(db->conn, forced ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+        e = set_flushing(db, forced);
     if (!e)
-        e = conn_run(db->conn, "BEGIN IMMEDIATE");
+        e = db_exec(db->conn, "BEGIN IMMEDIATE", "");
     if (e) {
         fail_group(group, n, e);
         return n;
@@ -400,6 +410,7 @@ struct error *db_open(const struct db_options *o, struct db **ret)
     db->path = xstrdup(o->path);
     db->min_free = o->min_free;
     db->lock_file = -1;
+    db->flushing = true;
     pthread_mutex_init(&db->lock, NULL);
     pthread_cond_init(&db->queued, NULL);
     pthread_cond_init(&db->checkpoint_due, NULL);

@@ -13,6 +13,7 @@ struct bounded {
     pthread_mutex_t lock;
     pthread_cond_t ended; /* some call ended */
     ARRAY(struct call *) calls;
+    bool cancelled;
     bool orphaned; /* bounded_free() gave up: the last call frees */
 };
 
@@ -49,6 +50,14 @@ struct bounded *bounded_new(void)
     pthread_cond_init(&b->ended, &attr);
     pthread_condattr_destroy(&attr);
     return b;
+}
+
+void bounded_cancel(struct bounded *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->cancelled = true;
+    pthread_cond_broadcast(&b->ended);
+    pthread_mutex_unlock(&b->lock);
 }
 
 static void release(struct bounded *b)
@@ -123,6 +132,8 @@ static struct error *begin(struct bounded *b, struct call *c)
 {
     pthread_attr_t attr;
     pthread_t thread;
+    if (b->cancelled)
+        return error_new(ERROR_TIMEOUT, "stopping");
     if (on_its_way(b, c->subject))
         return error_new(ERROR_TIMEOUT, "an earlier call for %s is still on its way", c->subject);
     if (b->calls.len >= CALLS_MAX)
@@ -153,11 +164,13 @@ struct error *bounded_run(struct bounded *b, const char *subject, int64_t deadli
         call_free(c);
         return e;
     }
-    while (!c->done && rc == 0)
+    while (!c->done && !b->cancelled && rc == 0)
         rc = pthread_cond_timedwait(&b->ended, &b->lock, &until);
     bool done = c->done;
     c->left = !done;
     pthread_mutex_unlock(&b->lock);
+    if (!done && rc == 0)
+        return error_new(ERROR_TIMEOUT, "stopping: the hypervisor's answer is not waited for");
     if (!done)
         return error_new(ERROR_TIMEOUT, "the hypervisor did not answer within %lld ms", (long long)deadline_ms);
     e = c->e;

@@ -12,6 +12,8 @@
 struct bounded;
 
 struct bounded *bounded_new(void);
+/* From now on every caller, waiting or new, gets ERROR_TIMEOUT at once. */
+void bounded_cancel(struct bounded *b);
 /* Waits a moment for calls on their way; false where some are left, which then keep `b` alive and free it. */
 bool bounded_free(struct bounded *b);
 

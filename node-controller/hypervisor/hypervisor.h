@@ -117,6 +117,7 @@ struct hypervisor_ops {
     /* As by the reset button. */
     struct error *(*reset)(struct hypervisor *h, const struct id *instance, const struct id *cloud);
     struct error *(*capacity)(struct hypervisor *h, struct hypervisor_capacity *ret);
+    void (*interrupt)(struct hypervisor *h);
     void (*close)(struct hypervisor *h);
 };
 
@@ -127,7 +128,9 @@ struct hypervisor {
 
 /* Returns at once; the connection comes later. */
 struct error *libvirt_open(const struct hypervisor_options *o, struct hypervisor **ret) _must_check_;
-/* Ends within seconds, whatever the hypervisor does. No callback comes afterwards. */
+/* For a quick stop: operations on their way, and later ones, end at once with ERROR_TIMEOUT.  Any thread. */
+void hypervisor_interrupt(struct hypervisor *h);
+/* With no operation on its way.  Ends within seconds, whatever the hypervisor does. No callback comes afterwards. */
 void hypervisor_close(struct hypervisor *h);
 DEFINE_CLEANUP(struct hypervisor *, hypervisor_close)
 

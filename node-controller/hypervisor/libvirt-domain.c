@@ -311,5 +311,6 @@ const struct hypervisor_ops libvirt_ops = {
     .shutdown = libvirt_shutdown,
     .reset = libvirt_reset,
     .capacity = libvirt_capacity,
+    .interrupt = libvirt_interrupt,
     .close = libvirt_close,
 };

@@ -29,5 +29,6 @@ extern const struct hypervisor_ops libvirt_ops;
 virConnectPtr libvirt_connection(struct libvirt *h);
 /* The calling thread's last libvirt error; ERROR_TIMEOUT where `conn` died, so that the outcome is unknown. */
 struct error *libvirt_error(virConnectPtr conn, const char *what) _must_check_;
+void libvirt_interrupt(struct hypervisor *base);
 void libvirt_close(struct hypervisor *base);
 #endif

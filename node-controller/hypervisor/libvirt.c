@@ -253,8 +253,14 @@ static void free_handle(struct libvirt *h)
     free(h);
 }
 
+void libvirt_interrupt(struct hypervisor *base)
+{
+    bounded_cancel(((struct libvirt *)base)->calls);
+}
+
 static void stop_threads(struct libvirt *h)
 {
+    bounded_cancel(h->calls);
     pthread_mutex_lock(&h->lock);
     h->stop = true;
     pthread_cond_broadcast(&h->changed);
@@ -277,6 +283,11 @@ void libvirt_close(struct hypervisor *base)
     }
     bounded_free(h->calls);
     free_handle(h);
+}
+
+void hypervisor_interrupt(struct hypervisor *h)
+{
+    h->ops->interrupt(h);
 }
 
 void hypervisor_close(struct hypervisor *h)

@@ -20,9 +20,11 @@ export RABBITMQ_ENABLED_PLUGINS_FILE="$dir/enabled_plugins" RABBITMQ_CONF_ENV_FI
 export RABBITMQ_DIST_PORT=$dist ERL_EPMD_PORT=$epmd ERL_EPMD_ADDRESS=127.0.0.1
 export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1} -setcookie test$port \
 +S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
+as=()
 if [ "$(id -u)" = 0 ]; then
     chown -R rabbitmq:rabbitmq "$dir"
-    exec setpriv --reuid rabbitmq --regid rabbitmq --clear-groups /usr/lib/rabbitmq/bin/rabbitmq-server \
-        > "$dir/out" 2>&1
+    as=(setpriv --reuid rabbitmq --regid rabbitmq --clear-groups)
 fi
-exec /usr/lib/rabbitmq/bin/rabbitmq-server > "$dir/out" 2>&1
+# The port mapper in the foreground, so that it ends with this process group and is not left behind.
+"${as[@]}" epmd -port "$epmd" -address 127.0.0.1 > "$dir/epmd" 2>&1 &
+exec "${as[@]}" /usr/lib/rabbitmq/bin/rabbitmq-server > "$dir/out" 2>&1

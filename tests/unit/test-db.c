@@ -17,6 +17,7 @@
 #include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "common/daemon/metrics.h"
 #include "common/db/db.h"
 
 /* SQLite's flushes come through here: they are counted, and can be made to fail. */
@@ -337,6 +338,91 @@ static void test_backup(void **state)
     db_close(db);
 }
 
+static uint64_t metric_of(struct metrics *m, const char *name)
+{
+    _cleanup_str_ struct str text = STR_INIT;
+    metrics_render(m, &text);
+    _cleanup_free_ char *line = xasprintf("\n%s ", name);
+    const char *at = strstr(text.data, line);
+    assert_non_null(at);
+    return strtoull(at + strlen(line), NULL, 10);
+}
+
+static void test_the_log_is_kept_short(void **state)
+{
+    (void)state;
+    _cleanup_(metrics_freep) struct metrics *m = metrics_new();
+    struct db *db = open_with(NULL);
+    db_register_metrics(db, m, NULL);
+    for (int i = 0; i < 400; i++)
+        assert_null(db_write_wait(db, i % 4 ? DB_LAZY : DB_FORCED, insert_big, NULL));
+    for (int i = 0; i < 1000 && !metric_of(m, "mallee_db_checkpoints_total"); i++)
+        usleep(10000);
+    assert_true(metric_of(m, "mallee_db_checkpoints_total") > 0);
+    assert_true(metric_of(m, "mallee_db_groups_total") == 400);
+    assert_true(metric_of(m, "mallee_db_flushed_groups_total") == 100);
+    /* of 20,000 pages written; the first write behind a whole checkpoint begins the log anew */
+    for (int i = 0; i < 1000 && metric_of(m, "mallee_db_wal_pages") >= 20000; i++) {
+        assert_null(db_write_wait(db, DB_FORCED, insert_big, NULL));
+        usleep(10000);
+    }
+    assert_true(metric_of(m, "mallee_db_wal_pages") < 20000);
+    db_close(db);
+    _cleanup_str_ struct str text = STR_INIT;
+    metrics_render(m, &text);
+    assert_int_equal(text.len, 0);
+}
+
+struct client {
+    struct db *db;
+    int number;
+    atomic_int *stop;
+    uint64_t rows;
+};
+
+static void *write_and_read(void *arg)
+{
+    struct client *c = arg;
+    for (int i = 0; !atomic_load(c->stop); i++) {
+        _cleanup_free_ char *name = xasprintf("%d-%d", c->number, i);
+        uint64_t n = 0;
+        struct error *e = db_write_wait(c->db, DB_FORCED, insert, name);
+        if (!e)
+            e = db_read(c->db, count, &n);
+        if (e || n < ++c->rows)
+            abort();
+    }
+    return NULL;
+}
+
+static void test_many_clients(void **state)
+{
+    (void)state;
+    _cleanup_(metrics_freep) struct metrics *m = metrics_new();
+    struct db *db = open_with(NULL);
+    db_register_metrics(db, m, NULL);
+    enum { CLIENTS = 64 };
+    struct client c[CLIENTS];
+    pthread_t threads[CLIENTS];
+    atomic_int stop = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        c[i] = (struct client){db, i, &stop, 0};
+        pthread_create(&threads[i], NULL, write_and_read, &c[i]);
+    }
+    usleep(700 * 1000);
+    atomic_store(&stop, 1);
+    uint64_t rows = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        pthread_join(threads[i], NULL);
+        rows += c[i].rows;
+    }
+    assert_true(rows_of(db) == rows);
+    uint64_t groups = metric_of(m, "mallee_db_flushed_groups_total");
+    print_message("%llu writes in %llu flushes\n", (unsigned long long)rows, (unsigned long long)groups);
+    assert_true(rows > groups);
+    db_close(db);
+}
+
 struct tell {
     uint32_t n;
     int fd;
@@ -423,6 +509,8 @@ int main(void)
         TEST(test_min_free),
         TEST(test_migrations),
         TEST(test_backup),
+        TEST(test_the_log_is_kept_short),
+        TEST(test_many_clients),
         TEST(test_acknowledged_survives_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

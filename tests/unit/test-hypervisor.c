@@ -238,6 +238,34 @@ static void test_bounded_calls(void **state)
     assert_true(bounded_free(b));
 }
 
+static void *cancel_soon(void *arg)
+{
+    usleep(50 * 1000);
+    bounded_cancel(arg);
+    return NULL;
+}
+
+static void test_cancelled_calls(void **state)
+{
+    (void)state;
+    struct bounded *b = bounded_new();
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    atomic_int freed = 0;
+    int value = 0;
+    pthread_t thread;
+    pthread_mutex_lock(&gate);
+    pthread_create(&thread, NULL, cancel_soon, b);
+    int64_t before = clock_mono_ms();
+    _cleanup_error_ struct error *e = try_slow(b, "a", &gate, &freed, 60000, &value);
+    assert_true(error_is(e, &ERROR_TIMEOUT) && clock_mono_ms() - before < 10000);
+    _cleanup_error_ struct error *later = try_slow(b, "b", &gate, &freed, 60000, &value);
+    assert_true(error_is(later, &ERROR_TIMEOUT));
+    pthread_join(thread, NULL);
+    assert_false(bounded_free(b)); /* the call is still there; it frees what is left */
+    pthread_mutex_unlock(&gate);
+    WAIT(atomic_load(&freed) == 2);
+}
+
 int main(void)
 {
     log_setup("test-hypervisor", LOG_ERROR);
@@ -248,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_uuids),
         cmocka_unit_test(test_bounded_calls),
+        cmocka_unit_test(test_cancelled_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

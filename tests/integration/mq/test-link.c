@@ -288,6 +288,17 @@ static void test_kill_of_a_young_queue(void **state)
     WAIT(find(from, "young"), 10);
 }
 
+/* Longer than the silence after which a queue is taken for deaf: the link's own messages arrive, and only there. */
+static void test_idle_link_stays_up(void **state)
+{
+    (void)state;
+    int downs = atomic_load(&w.downs);
+    size_t from = seen_so_far();
+    sleep(17);
+    assert_int_equal(atomic_load(&w.downs), downs);
+    assert_int_equal(seen_so_far(), from);
+}
+
 static void test_stopped_broker_is_noticed(void **state)
 {
     (void)state;
@@ -350,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_confirm_return_deliver),  cmocka_unit_test(test_many),
         cmocka_unit_test(test_reject_goes_to_the_dead), cmocka_unit_test(test_kill_and_wipe),
         cmocka_unit_test(test_kill_of_a_young_queue),
+        cmocka_unit_test(test_idle_link_stays_up),
         cmocka_unit_test(test_stopped_broker_is_noticed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
