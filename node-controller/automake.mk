@@ -16,3 +16,7 @@ NODE_LIBS = node-controller/libnode.a
 sbin_PROGRAMS += node-controller/mallee-node-controller
 node_controller_mallee_node_controller_SOURCES = node-controller/main.c
 node_controller_mallee_node_controller_LDADD = $(NODE_LIBS) $(CORE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS)
+man_MANS += node-controller/mallee-node-controller.8
+CLEANFILES += node-controller/mallee-node-controller.8
+node-controller/mallee-node-controller.8: node-controller/mallee-node-controller$(EXEEXT)
+	$(AM_V_GEN)node-controller/mallee-node-controller --man > $@.tmp && mv $@.tmp $@

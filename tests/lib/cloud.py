@@ -387,8 +387,8 @@ class Cloud:
         """Paths below a node's state folder that bear an instance's id, by id. Tombstones are not counted."""
         found = {}
         root = f"{self.dir}/state/node-{node}"
-        for folder, _, files in os.walk(root):
-            for name in files:
+        for folder, folders, files in os.walk(root):
+            for name in files + folders:
                 path = os.path.relpath(os.path.join(folder, name), root)
                 match = INSTANCE_ID.search(path)
                 if match and not self.is_tombstone(os.path.join(folder, name)):
