@@ -8,4 +8,5 @@ tests_unit_test_base_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
 include tests/ground.mk
 include tests/wire.mk
 include tests/client.mk
+include tests/image.mk
 endif
