@@ -3,6 +3,7 @@
 #include "core/image/chunk.h"
 #include <zstd.h>
 #include "common/base/mem.h"
+#include "common/crypto/digest.h"
 
 #define LEVEL 3
 
@@ -72,6 +73,7 @@ struct error *image_chunk_add(struct image_manifest *m, const void *plain, size_
         return NULL;
     size_t packed_len;
     unsigned char *packed = pack(plain, len, &packed_len);
+    sha256(plain, len, entry->sum);
     seal_key_random(entry->key);
     *ret_box = seal(entry->key, packed, packed_len, &b, sizeof b);
     *ret_len = packed_len + SEAL_OVERHEAD;
@@ -93,6 +95,18 @@ static struct error *unpack(const unsigned char *packed, size_t len, void *plain
     if (ZSTD_isError(got) || got != plain_len)
         return error_new(ERROR_INVALID, "it does not unpack to its %zu bytes", plain_len);
     return NULL;
+}
+
+bool image_chunk_is(const struct image_manifest *m, uint64_t at, const void *plain)
+{
+    size_t len = image_chunk_len(m, at);
+    unsigned char sum[32];
+    if (!len || at >= m->entries.len)
+        return false;
+    if (!m->entries.data[at].box_len)
+        return image_all_zero(plain, len);
+    sha256(plain, len, sum);
+    return secret_equal(sum, m->entries.data[at].sum, sizeof sum);
 }
 
 struct error *image_chunk_open(const struct image_manifest *m, uint64_t at, const void *box, size_t box_len,

@@ -17,6 +17,8 @@ struct error *image_chunk_add(struct image_manifest *m, const void *plain, size_
  * success.  ERROR_DENIED where a bit differs, ERROR_INVALID where what was sealed does not have the chunk's length. */
 struct error *image_chunk_open(const struct image_manifest *m, uint64_t at, const void *box, size_t box_len,
                                void *plain) _must_check_;
+/* True where these are the plain bytes of chunk `at`. */
+bool image_chunk_is(const struct image_manifest *m, uint64_t at, const void *plain);
 /* True where all bytes are 0. */
 bool image_all_zero(const void *data, size_t len);
 #endif

@@ -86,7 +86,7 @@ struct error *image_manifest_seal(const struct image_manifest *m, const unsigned
     if (m->entries.len != image_chunks(m))
         return error_new(ERROR_INVALID, "the manifest has %zu of %ju chunks", m->entries.len,
                          (uintmax_t)image_chunks(m));
-    str_reserve(&plain, 32 + m->entries.len * (5 + SEAL_KEY_SIZE)); /* so that no copy with keys is left behind */
+    str_reserve(&plain, 32 + m->entries.len * (5 + SEAL_KEY_SIZE + sizeof m->entries.data->sum)); /* so that no copy with keys is left behind */
     put(&plain, m->disk_bytes, 8);
     put(&plain, IMAGE_CHUNK, 4);
     put(&plain, m->entries.len, 4);
@@ -97,6 +97,7 @@ struct error *image_manifest_seal(const struct image_manifest *m, const unsigned
             continue;
         put(&plain, entry->box_len, 4);
         str_add_n(&plain, entry->key, sizeof entry->key);
+        str_add_n(&plain, entry->sum, sizeof entry->sum);
     }
     add_bound(&bound, &m->image);
     unsigned char *box = seal(key, plain.data, plain.len, bound.data, bound.len);
@@ -146,11 +147,12 @@ static struct error *read_entry(struct reader *r, struct image_entry *ret)
     if (kind == KIND_ZERO)
         return NULL;
     uint64_t len = get(r, 4);
-    const unsigned char *key = take(r, SEAL_KEY_SIZE);
-    if (!key || len <= SEAL_OVERHEAD + 1 || len > IMAGE_BOX_MAX)
+    const unsigned char *key = take(r, SEAL_KEY_SIZE), *sum = take(r, sizeof ret->sum);
+    if (!sum || len <= SEAL_OVERHEAD + 1 || len > IMAGE_BOX_MAX)
         return error_new(ERROR_INVALID, "the manifest has no valid form");
     ret->box_len = (uint32_t)len;
     memcpy(ret->key, key, SEAL_KEY_SIZE);
+    memcpy(ret->sum, sum, sizeof ret->sum);
     return NULL;
 }
 

@@ -10,7 +10,8 @@
  * Sealed form: the clear header "MLIMG\0" and a version (16 bits), then a box (common/crypto/seal.h) bound to that
  * header and the image's id.  In the box, numbers big-endian: disk bytes (64), chunk bytes (32), chunks (32), the
  * edition (16 bytes, random: it names the objects, so that two makings of one image never mix), then for each
- * chunk its kind (8) and, where it is data, the size of its box (32) and its key (32 bytes).
+ * chunk its kind (8) and, where it is data, the size of its box (32), its key (32 bytes) and the SHA-256 of its plain bytes, by
+ * which a half-fetched image is judged without asking for its boxes again.
  *
  * All here is pure.  A struct image_manifest has one owner; reading it from several threads is well. */
 #include <stdbool.h>
@@ -25,12 +26,13 @@
 #define IMAGE_EDITION       16
 #define IMAGE_DISK_MAX      (1ull << 40)
 #define IMAGE_BOX_MAX       (IMAGE_CHUNK + 1 + SEAL_OVERHEAD)
-#define IMAGE_MANIFEST_MAX  (16u << 20)
+#define IMAGE_MANIFEST_MAX  (18u << 20)
 #define IMAGE_MANIFEST_HEAD 8
 
 struct image_entry {
     uint32_t box_len; /* 0: zeros, no object */
     unsigned char key[SEAL_KEY_SIZE];
+    unsigned char sum[32]; /* of the plain bytes */
 };
 
 struct image_manifest {

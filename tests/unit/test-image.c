@@ -95,6 +95,9 @@ static void test_round_trip(void **state)
         memset(plain, 0xa5, IMAGE_CHUNK);
         assert_null(image_chunk_open(m, at, i->chunks[at].data, i->chunks[at].len, plain));
         assert_memory_equal(plain, i->disk + at * IMAGE_CHUNK, image_chunk_len(m, at));
+        assert_true(image_chunk_is(m, at, plain));
+        plain[image_chunk_len(m, at) - 1] ^= 1;
+        assert_false(image_chunk_is(m, at, plain));
     }
     assert_int_equal(image_chunk_len(m, CHUNKS - 1), TAIL);
     assert_int_equal(image_chunk_len(m, CHUNKS), 0);
@@ -262,7 +265,7 @@ static struct error *open_plain(struct image *i, const unsigned char *plain, siz
 static void test_forms(void **state)
 {
     struct image *i = *state;
-    unsigned char plain[32 + 1 + 4 + SEAL_KEY_SIZE + 1] = {0, 0, 0, 0, 0, 0, 2, 0, 0, 0x40, 0, 0, 0, 0, 0, 1};
+    unsigned char plain[32 + 1 + 4 + SEAL_KEY_SIZE + 32 + 1] = {0, 0, 0, 0, 0, 0, 2, 0, 0, 0x40, 0, 0, 0, 0, 0, 1};
     assert_null(open_plain(i, plain, 33));
     expect(open_plain(i, plain, 32), &ERROR_INVALID); /* no entry */
     expect(open_plain(i, plain, 34), &ERROR_INVALID); /* one too many */
