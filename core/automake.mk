@@ -15,3 +15,8 @@ core_libcore_a_SOURCES = \
 	core/node-jobs.c \
 	core/node-objects.c \
 	core/timing.c core/timing.h
+
+# The image codec: who uses it links $(ZSTD_LIBS) too.
+core_libcore_a_SOURCES += \
+	core/image/chunk.c core/image/chunk.h \
+	core/image/manifest.c core/image/manifest.h
