@@ -1,9 +1,12 @@
 image_tests = \
 	tests/unit/test-image \
+	tests/unit/test-image-disk \
 	tests/unit/test-wrap
 check_PROGRAMS += $(image_tests)
 TESTS += $(image_tests)
 tests_unit_test_image_SOURCES = tests/unit/test-image.c
-tests_unit_test_image_LDADD = $(CORE_LIBS) $(COMMON_LIBS) $(ZSTD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_image_LDADD = $(CORE_LIBS) $(COMMON_LIBS) $(IMAGE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_wrap_SOURCES = tests/unit/test-wrap.c
 tests_unit_test_wrap_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_image_disk_SOURCES = tests/unit/test-image-disk.c
+tests_unit_test_image_disk_LDADD = $(CORE_LIBS) $(COMMON_LIBS) $(IMAGE_LIBS) $(CMOCKA_LIBS)
