@@ -18,10 +18,15 @@ struct error *s3_put_stream(struct aws_caller *c, const char *bucket, const char
 /* An object of at most `max` bytes, allocated. */
 struct error *s3_get(struct aws_caller *c, const char *bucket, const char *key, size_t max, char **ret, size_t *ret_len)
     _must_check_;
-/* The object slice by slice; `owner` (an account's id, or NULL) must own its bucket. */
-struct error *s3_get_stream(struct aws_caller *c, const char *bucket, const char *key, const char *owner,
-                            bool (*receive)(void *arg, const void *data, size_t len), void *arg) _must_check_;
-struct error *s3_size(struct aws_caller *c, const char *bucket, const char *key, const char *owner, uint64_t *ret)
+struct s3_head {
+    uint64_t size;
+    char etag[80];
+};
+/* `owner` (an account's id, or NULL) must own the bucket. */
+struct error *s3_head(struct aws_caller *c, const char *bucket, const char *key, const char *owner, struct s3_head *ret)
     _must_check_;
+/* Exactly `len` bytes from `at` of the object that s3_head() saw; another one by now is ERROR_INVALID. */
+struct error *s3_get_range(struct aws_caller *c, const char *bucket, const char *key, const char *owner,
+                           const struct s3_head *head, uint64_t at, void *to, size_t len) _must_check_;
 struct error *s3_delete(struct aws_caller *c, const char *bucket, const char *key) _must_check_;
 #endif

@@ -86,8 +86,8 @@ struct error *image_manifest_seal(const struct image_manifest *m, const unsigned
     if (m->entries.len != image_chunks(m))
         return error_new(ERROR_INVALID, "the manifest has %zu of %ju chunks", m->entries.len,
                          (uintmax_t)image_chunks(m));
-    /* so that no copy with keys is left behind */
-    str_reserve(&plain, 32 + m->entries.len * (5 + SEAL_KEY_SIZE + sizeof m->entries.data->sum));
+    size_t each = 5 + SEAL_KEY_SIZE + sizeof m->entries.data->sum;
+    str_reserve(&plain, 32 + m->entries.len * each); /* so that no copy with keys is left behind */
     put(&plain, m->disk_bytes, 8);
     put(&plain, IMAGE_CHUNK, 4);
     put(&plain, m->entries.len, 4);
