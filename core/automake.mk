@@ -15,3 +15,10 @@ core_libcore_a_SOURCES = \
 	core/node-jobs.c \
 	core/node-objects.c \
 	core/timing.c core/timing.h
+
+# The image codec: who uses it links $(IMAGE_LIBS) too.
+core_libcore_a_SOURCES += \
+	core/image/chunk.c core/image/chunk.h \
+	core/image/disk.c core/image/disk.h \
+	core/image/manifest.c core/image/manifest.h \
+	core/image/qcow2.c core/image/qcow2.h

@@ -9,4 +9,5 @@ include tests/ground.mk
 include tests/wire.mk
 include tests/api.mk
 include tests/client.mk
+include tests/image.mk
 endif

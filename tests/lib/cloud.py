@@ -90,6 +90,10 @@ class Cloud:
     def __exit__(self, failure, *_):
         self.keep_logs()
         self.quickstart("--stop", check=not failure)
+        self.keep_logs()
+        reports = self.sanitizer_reports()
+        if reports and not failure:
+            raise AssertionError("a sanitizer found something:\n" + "\n".join(reports[:40]))
         if self.own_directory and not os.environ.get("MALLEE_KEEP_DIR"):
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -119,6 +123,15 @@ class Cloud:
         to = os.path.join(BUILD, "test-logs", f"cloud-{self.name}")
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(os.path.join(self.dir, "log"), to, ignore_dangling_symlinks=True)
+
+    def sanitizer_reports(self):
+        """Lines of the daemons' logs in which a sanitizer speaks (leaks are told at their end)."""
+        found = []
+        for path in glob.glob(os.path.join(self.dir, "log", "*.log")):
+            with open(path, encoding="utf-8", errors="replace") as log:
+                found += [f"{os.path.basename(path)}: {line.rstrip()}" for line in log
+                          if re.search(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:", line)]
+        return found
 
     # -- clients
 
@@ -333,6 +346,7 @@ class Cloud:
             self.kill_qemus(nodes)
             for node in nodes:
                 self.new_boot_id(node)
+                self.empty_run(node)
             after = time.monotonic_ns()
         return dict(nodes=nodes, begin=moment, end=after)
 
@@ -341,6 +355,16 @@ class Cloud:
             if node in nodes:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+    def empty_run(self, node):
+        """/run is memory: after a power cut libvirtd finds nothing of what ran. (The folder itself is mounted.)"""
+        run = f"{self.dir}/nodes/node-{node}/run"
+        for name in os.listdir(run):
+            path = os.path.join(run, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
 
     def new_boot_id(self, node):
         path = f"{self.dir}/nodes/node-{node}/boot-id"

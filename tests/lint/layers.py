@@ -25,6 +25,7 @@ THIRD_PARTY = [
     (r"openssl/.*", "common/crypto"),
     (r"libxml/.*", "common/xml"),
     (r"zstd\.h", "core/image"),
+    (r"zlib\.h", "core/image"),
     (r"libvirt/.*", "node-controller/hypervisor"),
     (r"nftables/.*", "node-controller/network"),
 ]

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_LIB_S3_MEMORY_H
+#define TESTS_LIB_S3_MEMORY_H
+/* An object store in memory, for tests: PUT, GET with Range and If-Match, HEAD, DELETE, path-style.  It looks at no
+ * signature, but wants one.  A test may look at its objects while no call is on its way. */
+#include "common/base/array.h"
+#include "common/http-server/http-server.h"
+
+struct s3_object {
+    char *path; /* "/bucket/key" as it was sent */
+    char *data;
+    size_t len;
+    unsigned gets;
+};
+
+struct s3_memory {
+    struct http_server *http;
+    char *url;
+    const char *owner; /* of every bucket; NULL: not asked */
+    ARRAY(struct s3_object) objects;
+    int fail_gets_after; /* answers 503 once it reaches 0; negative: never */
+};
+
+void s3_memory_start(struct s3_memory *s);
+void s3_memory_stop(struct s3_memory *s);
+struct s3_object *s3_memory_find(struct s3_memory *s, const char *path);
+void s3_memory_put(struct s3_memory *s, const char *path, const void *data, size_t len);
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "common/base/str.h"
+#include "core/image/chunk.h"
+#include "image-service/make.h"
+#include "image-service/s3-source.h"
+#include "tests/lib/s3-memory.h"
+
+#define DISK (13u << 20)
+
+struct world {
+    struct s3_memory s3;
+    struct aws_caller *caller;
+    struct id image;
+    unsigned char key[SEAL_KEY_SIZE];
+    char *disk;
+};
+
+static int setup(void **state)
+{
+    struct world *w = xnew0(struct world);
+    s3_memory_start(&w->s3);
+    w->s3.owner = "111122223333";
+    struct aws_caller_options o = {w->s3.url, "AKIAEXAMPLE", "secret", "us-east-1", "s3", NULL};
+    assert_null(aws_caller_new(&o, &w->caller));
+    w->image = id_of("ami-0123456789abcdef0");
+    seal_key_random(w->key);
+    w->disk = xcalloc(1, DISK);
+    random_bytes(w->disk, 5u << 20);
+    memset(w->disk + (12u << 20), 'z', 1u << 20);
+    s3_memory_put(&w->s3, "/mine/my%20disk.raw", w->disk, DISK);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    aws_caller_free(w->caller);
+    s3_memory_stop(&w->s3);
+    free(w->disk);
+    free(w);
+    return 0;
+}
+
+static struct error *note_progress(void *arg, uint64_t done, uint64_t all)
+{
+    uint64_t *last = arg;
+    assert_int_equal(done, *last + 1);
+    assert_int_equal(all, 4);
+    *last = done;
+    return NULL;
+}
+
+static struct error *make(struct world *w, const char *owner, uint64_t *progress)
+{
+    _cleanup_(s3_source_freep) struct s3_source *source = NULL;
+    _cleanup_(image_disk_freep) struct image_disk *disk = NULL;
+    RETURN_IF_ERROR(s3_source_open(w->caller, "mine", "my disk.raw", owner, &source));
+    struct image_source face = s3_source_face(source);
+    RETURN_IF_ERROR(image_disk_open(&face, &disk));
+    struct image_make m = {w->caller, w->image, w->key, disk, progress ? note_progress : NULL, progress};
+    return image_make(&m);
+}
+
+static void test_make(void **state)
+{
+    struct world *w = *state;
+    uint64_t progress = 0;
+    assert_null(make(w, "111122223333", &progress));
+    assert_int_equal(progress, 4);
+    struct s3_object *sealed = s3_memory_find(&w->s3, "/mallee-images/manifests/ami-0123456789abcdef0");
+    assert_non_null(sealed);
+    _cleanup_(image_manifest_freep) struct image_manifest *m = NULL;
+    assert_null(image_manifest_open(&w->image, w->key, sealed->data, sealed->len, &m));
+    assert_int_equal(m->disk_bytes, DISK);
+    _cleanup_free_ char *plain = xmalloc(IMAGE_CHUNK);
+    for (uint64_t at = 0; at < 4; at++) {
+        _cleanup_free_ char *key = image_chunk_key(m, at), *path = xasprintf("/mallee-images/%s", key);
+        struct s3_object *box = s3_memory_find(&w->s3, path);
+        assert_true(!box == (at == 2)); /* zeros have no object */
+        assert_null(image_chunk_open(m, at, box ? box->data : NULL, box ? box->len : 0, plain));
+        assert_memory_equal(plain, w->disk + at * IMAGE_CHUNK, image_chunk_len(m, at));
+        /* Nothing of the plain bytes is in what is stored. */
+        for (size_t k = 0; box && k < box->len; k += 4096)
+            assert_null(memmem(box->data, box->len, w->disk + k, 32));
+    }
+    size_t objects = w->s3.objects.len;
+    assert_null(image_unmake(w->caller, &w->image, w->key));
+    assert_int_equal(w->s3.objects.len, objects - 4);
+    assert_null(image_unmake(w->caller, &w->image, w->key));
+}
+
+static void test_not_his(void **state)
+{
+    struct world *w = *state;
+    struct error *e = make(w, "999988887777", NULL);
+    assert_true(error_is(e, &ERROR_DENIED));
+    error_free(e);
+}
+
+static struct error *change_object(void *arg, uint64_t done, uint64_t all)
+{
+    (void)all;
+    if (done == 1)
+        s3_memory_put(arg, "/mine/my%20disk.raw", "another", 7);
+    return NULL;
+}
+
+/* An object that is replaced under way makes no image of halves. */
+static void test_changed(void **state)
+{
+    struct world *w = *state;
+    _cleanup_(s3_source_freep) struct s3_source *source = NULL;
+    _cleanup_(image_disk_freep) struct image_disk *disk = NULL;
+    assert_null(s3_source_open(w->caller, "mine", "my disk.raw", NULL, &source));
+    struct image_source face = s3_source_face(source);
+    assert_null(image_disk_open(&face, &disk));
+    struct image_make m = {w->caller, w->image, w->key, disk, change_object, &w->s3};
+    struct error *e = image_make(&m);
+    assert_true(error_is(e, &ERROR_INVALID));
+    error_free(e);
+    assert_null(s3_memory_find(&w->s3, "/mallee-images/manifests/ami-0123456789abcdef0"));
+}
+
+static void test_not_there(void **state)
+{
+    struct world *w = *state;
+    struct s3_source *source = NULL;
+    struct error *e = s3_source_open(w->caller, "mine", "none", NULL, &source);
+    assert_true(error_is(e, &ERROR_NOT_FOUND));
+    error_free(e);
+}
+
+#define IN_WORLD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_WORLD(test_make),
+        IN_WORLD(test_not_his),
+        IN_WORLD(test_changed),
+        IN_WORLD(test_not_there),
+    };
+    return cmocka_run_group_tests_name("image-make", tests, NULL, NULL);
+}
