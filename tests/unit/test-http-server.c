@@ -19,6 +19,8 @@ struct fixture {
     pthread_mutex_t lock;
     unsigned begun, gone;
     uint64_t streamed;
+    _Atomic bool paused;
+    unsigned awake_calls; /* slices that came during a pause */
     struct http_request *owed; /* never answered: the server's stop must do it */
 };
 
@@ -39,7 +41,9 @@ static void *later_main(void *arg)
 
 static void *resume_main(void *arg)
 {
-    usleep(20000);
+    struct fixture *f = http_request_data(arg);
+    usleep(5000);
+    f->paused = false;
     http_request_resume(arg);
     return NULL;
 }
@@ -56,6 +60,7 @@ static void start(struct fixture *f, void *(*run)(void *), void *arg)
 static void on_begin(void *arg, struct http_request *r)
 {
     struct fixture *f = arg;
+    http_request_set_data(r, f);
     pthread_mutex_lock(&f->lock);
     f->begun++;
     pthread_mutex_unlock(&f->lock);
@@ -69,6 +74,8 @@ static void on_body(void *arg, struct http_request *r, const void *data, size_t 
 {
     struct fixture *f = arg;
     (void)data;
+    f->awake_calls += f->paused;
+    f->paused = true;
     f->streamed += len;
     if (streq(http_request_path(r), "/stream-early"))
         respond(r, 409, "early");
@@ -294,6 +301,20 @@ static void test_streams(void **state)
     assert_true(str_ends(head, "\r\n\r\n"));
 }
 
+/* Many chunks in one packet: none may come while the request sleeps. */
+static void test_pauses_between_chunks(void **state)
+{
+    struct fixture *f = *state;
+    struct str s = STR_INIT;
+    str_add(&s, "PUT /stream HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 50; i++)
+        str_add(&s, "a\r\n0123456789\r\n");
+    str_add(&s, "0\r\n\r\n");
+    expect(f, s.data, "200", "\r\n\r\n500");
+    str_free(&s);
+    assert_int_equal(f->awake_calls, 0);
+}
+
 static void test_expect_continue(void **state)
 {
     struct fixture *f = *state;
@@ -351,7 +372,7 @@ int main(void)
         WITH_SERVER(test_simple),          WITH_SERVER(test_keep_alive),
         WITH_SERVER(test_framing),         WITH_SERVER(test_long_head),
         WITH_SERVER(test_too_long_chunked), WITH_SERVER(test_streams),
-        WITH_SERVER(test_expect_continue), WITH_SERVER(test_slow_head_is_cut),
+        WITH_SERVER(test_pauses_between_chunks), WITH_SERVER(test_expect_continue), WITH_SERVER(test_slow_head_is_cut),
         cmocka_unit_test(test_split_refused), WITH_SERVER(test_stop_with_owed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
