@@ -388,6 +388,32 @@ def test_garbage_goes(store, s3):
     assert len(store.files()) <= before
 
 
+def test_what_is_not_had_is_said(store, s3):
+    b = bucket(s3, "wishes")
+    for header, value, code in (("x-amz-acl", "public-read", b"AccessControlListNotSupported"), ("x-amz-tagging", "a=b", b"NotImplemented"),
+                                ("x-amz-server-side-encryption", "AES256", b"NotImplemented"), ("x-amz-storage-class", "GLACIER", b"InvalidStorageClass"),
+                                ("x-amz-expected-bucket-owner", "999999999999", b"AccessDenied")):
+        status, body, _ = raw(store, "PUT", f"/{b}/k", b"x", {header: value})
+        assert status >= 400 and code in body, header
+    for query in ("versions", "versionId=abc", "retention", "select", "torrent"):
+        assert raw(store, "GET", f"/{b}/k?{query}")[0] in (404, 501), query
+    assert raw(store, "PUT", f"/{b}?policy", b"{}")[0] == 501
+    assert raw(store, "PUT", f"/{b}/k", b"x", {"x-amz-acl": "private", "x-amz-storage-class": "STANDARD"})[0] == 200
+
+
+def test_a_reader_keeps_what_it_reads(store, s3):
+    b = bucket(s3, "readers")
+    parts = [os.urandom(6 << 20), os.urandom(6 << 20)]
+    up = s3.create_multipart_upload(Bucket=b, Key="k")["UploadId"]
+    tags = [s3.upload_part(Bucket=b, Key="k", UploadId=up, PartNumber=i + 1, Body=p)["ETag"] for i, p in enumerate(parts)]
+    s3.complete_multipart_upload(Bucket=b, Key="k", UploadId=up, MultipartUpload={"Parts": [{"PartNumber": i + 1, "ETag": t} for i, t in enumerate(tags)]})
+    body = s3.get_object(Bucket=b, Key="k")["Body"]
+    begun = body.read(1000)
+    s3.delete_object(Bucket=b, Key="k")
+    time.sleep(6)  # a sweep comes every 5 s
+    assert begun + body.read() == b"".join(parts)
+
+
 def test_strange_keys(store, s3):
     b = bucket(s3, "strange-keys")
     for path in ("/../x", "//", "/a/./b", "/%2e%2e%2fx", "/a%5Cb", "/%C3%A4%0A"):
