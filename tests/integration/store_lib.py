@@ -105,4 +105,6 @@ class Store:
                 self.process.kill()
                 raise
             assert code == 0, f"exit {code}\n{self.log()}"
+        if os.environ.get("MALLEE_KEEP_LOG"):
+            shutil.copy(os.path.join(self.dir, "log"), os.environ["MALLEE_KEEP_LOG"])
         shutil.rmtree(self.dir)

@@ -21,7 +21,7 @@ struct fixture {
     uint64_t streamed;
     _Atomic bool paused;
     unsigned awake_calls; /* slices that came during a pause */
-    struct http_request *owed; /* never answered: the server's stop must do it */
+    struct http_request *_Atomic owed; /* never answered: the server's stop must do it */
 };
 
 static void respond(struct http_request *r, int status, const char *text)
@@ -355,7 +355,7 @@ static void test_stop_with_owed(void **state)
     struct fixture *f = *state;
     int fd = dial(f);
     put(fd, "GET /never HTTP/1.1\r\n" CLOSE "\r\n");
-    while (!*(struct http_request *volatile *)&f->owed)
+    while (!f->owed)
         usleep(1000);
     usleep(10000);
     http_server_stop(f->server);
