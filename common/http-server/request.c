@@ -63,7 +63,19 @@ static void conn_serves(struct http_server *s, struct MHD_Connection *c, bool se
     pthread_mutex_lock(&s->lock);
     conn->waits_since = serves ? 0 : clock_mono_ms();
     conn->first = false;
+    conn->answer_until = 0;
     pthread_mutex_unlock(&s->lock);
+}
+
+void http_request_sends(struct http_request *r, uint64_t len)
+{
+    struct http_conn *conn = conn_of(r->connection);
+    if (!conn || len == HTTP_LENGTH_UNKNOWN)
+        return;
+    pthread_mutex_lock(&r->server->lock);
+    conn->answer_until = clock_mono_ms() + (int64_t)r->server->limits.answer_ms +
+                         (int64_t)(len / r->server->limits.min_rate) * 1000;
+    pthread_mutex_unlock(&r->server->lock);
 }
 
 struct http_request *http_request_ref(struct http_request *r)

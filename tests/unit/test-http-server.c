@@ -85,10 +85,10 @@ static void on_body(void *arg, struct http_request *r, const void *data, size_t 
 
 static ssize_t read_letters(void *arg, uint64_t at, char *to, size_t max)
 {
-    (void)arg;
-    if (at >= 300000)
+    uint64_t all = arg ? 8000000 : 300000;
+    if (at >= all)
         return HTTP_READ_END;
-    size_t n = 300000 - at < max ? 300000 - (size_t)at : max;
+    size_t n = all - at < max ? (size_t)(all - at) : max;
     memset(to, 'x', n);
     return (ssize_t)n;
 }
@@ -96,7 +96,7 @@ static ssize_t read_letters(void *arg, uint64_t at, char *to, size_t max)
 static void answer_stream(struct http_request *r, uint64_t len, bool reads)
 {
     struct http_answer *a = http_answer_new(200);
-    http_answer_stream(a, len, reads ? read_letters : NULL, NULL, NULL);
+    http_answer_stream(a, len, reads ? read_letters : NULL, NULL, len == 8000000 ? a : NULL);
     http_respond(r, a);
 }
 
@@ -111,6 +111,8 @@ static void on_end(void *arg, struct http_request *r)
         f->owed = r;
     else if (streq(path, "/letters"))
         answer_stream(r, 300000, true);
+    else if (streq(path, "/much"))
+        answer_stream(r, 8000000, true);
     else if (streq(path, "/chunked"))
         answer_stream(r, HTTP_LENGTH_UNKNOWN, true);
     else if (streq(path, "/head"))
@@ -141,6 +143,8 @@ static int set_up(void **state)
     struct fixture *f = xnew0(struct fixture);
     struct http_server_options o = {.listen = "127.0.0.1:0", .handler = &handler, .arg = f};
     o.limits.head_ms = 1000;
+    o.limits.answer_ms = 1000;
+    o.limits.min_rate = 1000000;
     pthread_mutex_init(&f->lock, NULL);
     error_ignore(http_server_start(&o, &f->server));
     *state = f;
@@ -341,6 +345,22 @@ static void test_slow_head_is_cut(void **state)
     assert_int_equal(metric_get(&m->cut), 1);
 }
 
+/* Asks for much and takes a trickle. */
+static void test_slow_reader_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    char byte;
+    int fd = dial(f), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    put(fd, "GET /much HTTP/1.1\r\n" CLOSE "\r\n");
+    for (int i = 0; i < 100 && !metric_get(&http_server_metrics(f->server)->cut); i++) {
+        assert_true(recv(fd, &byte, 1, 0) >= 0);
+        usleep(100000);
+    }
+    assert_int_equal(metric_get(&http_server_metrics(f->server)->cut), 1);
+    close(fd);
+}
+
 static void test_split_refused(void **state)
 {
     _cleanup_(http_answer_freep) struct http_answer *a = http_answer_new(200);
@@ -373,7 +393,7 @@ int main(void)
         WITH_SERVER(test_framing),         WITH_SERVER(test_long_head),
         WITH_SERVER(test_too_long_chunked), WITH_SERVER(test_streams),
         WITH_SERVER(test_pauses_between_chunks), WITH_SERVER(test_expect_continue), WITH_SERVER(test_slow_head_is_cut),
-        cmocka_unit_test(test_split_refused), WITH_SERVER(test_stop_with_owed),
+        WITH_SERVER(test_slow_reader_is_cut), cmocka_unit_test(test_split_refused), WITH_SERVER(test_stop_with_owed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
