@@ -30,7 +30,7 @@ class Store:
 
     def write_identity(self, keys):
         lines = [json.dumps({"access_key_id": k, "secret_access_key": s, "account_id": a,
-                             "canonical_id": a * 5, "display_name": name}) for name, (k, s, a) in keys.items()]
+                             "canonical_id": a * 5, "display_name": name}, ensure_ascii=False) for name, (k, s, a) in keys.items()]
         with open(self.identity + ".new", "w", encoding="utf-8") as f:
             os.fchmod(f.fileno(), 0o600)
             f.write("\n".join(lines) + "\n")

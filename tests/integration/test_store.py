@@ -436,6 +436,31 @@ def test_a_removed_key_is_dead(store):
     two.list_buckets()
 
 
+def test_identity_file_comes_later():
+    s = Store()
+    try:
+        s.kill()
+        os.unlink(s.identity)
+        s.start()
+        one = s.client()
+        assert code_of(one.list_buckets) == ("InvalidAccessKeyId", 403)
+        s.write_identity(dict(KEYS, **{"n" * 70 + "\u00e9\u00e9": ("AKIALONGER", "x", "3" * 12)}))
+        os.chmod(s.identity, 0o640)
+        time.sleep(1.2)
+        one.list_buckets()
+        time.sleep(0.05)
+        s.write_identity(dict(KEYS, new=("AKIANEW", "y", "4" * 12)))
+        KEYS["new"] = ("AKIANEW", "y", "4" * 12)
+        s.client("new").list_buckets()  # at once
+        del KEYS["new"]
+        s.write_identity({"two": KEYS["two"]})
+        os.chmod(s.identity, 0o644)  # refused: what was known stays known
+        time.sleep(1.2)
+        one.list_buckets()
+    finally:
+        s.stop()
+
+
 def test_aws_cli(store, s3, tmp_path):
     b = bucket(s3, "command-line")
     key, secret, _ = KEYS["one"]
