@@ -117,12 +117,14 @@ static void test_detail(void **state)
     (void)state;
     assert_false(detail_checksum(detail, &kind, &value, &type));
     detail_set_checksum(&detail, CHECKSUM_CRC32C, "4waSgw==", "FULL_OBJECT");
-    detail_set_parts(&detail, 3);
+    detail_set_parts(&detail, 3, "u1");
     assert_true(detail_checksum(detail, &kind, &value, &type));
     assert_int_equal(kind, CHECKSUM_CRC32C);
     assert_string_equal(value, "4waSgw==");
     assert_string_equal(type, "FULL_OBJECT");
     assert_int_equal(detail_parts(detail), 3);
+    assert_true(detail_made_by(detail, "u1"));
+    assert_false(detail_made_by(detail, "u2"));
     free(value);
     free(type);
     free(detail);
