@@ -34,6 +34,10 @@ static void normalise(const char *path, struct str *out)
 bool sigv4_canonical_path(struct str *out, const struct sigv4_rules *rules, const char *path)
 {
     _cleanup_str_ struct str plain = STR_INIT;
+    if (rules->raw_path) {
+        str_add(out, path);
+        return true;
+    }
     if (rules->s3_path) {
         if (!uri_decode(&plain, path, strlen(path), false))
             return false;

@@ -262,6 +262,21 @@ static enum sigv4_verdict find_claim(const struct sigv4_request *r, const struct
     return claim_of_header(r, value, c, ret);
 }
 
+/* Whether the claimed signature is that of the canonical request under these rules; ret->signature is set. */
+static bool signature_fits(const struct sigv4_rules *rules, const struct sigv4_request *r, const struct params *q,
+                           const struct claim *c, const char *payload_hash, struct sigv4_result *ret)
+{
+    struct sigv4_scope scope = {c->parts[1], ret->region, ret->service};
+    _cleanup_str_ struct str canonical = STR_INIT;
+    char claimed[65] = "";
+    bool formed = sigv4_canonical(&canonical, rules, r, q, c->signed_headers, payload_hash);
+    sigv4_signature(ret->key, &scope, c->date, str_text(&canonical), canonical.len, ret->signature);
+    if (strlen(c->signature) == 64)
+        memcpy(claimed, c->signature, 64);
+    bool same = secret_equal(claimed, ret->signature, 64);
+    return formed && same;
+}
+
 static enum sigv4_verdict check_signature(const struct sigv4_rules *rules,
                                           const struct sigv4_request *r, const struct params *q,
                                           const struct claim *c, const char *payload_hash,
@@ -269,17 +284,16 @@ static enum sigv4_verdict check_signature(const struct sigv4_rules *rules,
 {
     char secret[SIGV4_SECRET_MAX + 1] = "no such key, the work is the same";
     struct sigv4_scope scope = {c->parts[1], ret->region, ret->service};
-    _cleanup_str_ struct str canonical = STR_INIT;
-    char claimed[65] = "";
     bool known = lookup(arg, ret->access_key_id, c->token, secret);
-    bool formed = sigv4_canonical(&canonical, rules, r, q, c->signed_headers, payload_hash);
     sigv4_signing_key(secret, &scope, ret->key);
     wipe(secret, sizeof secret);
-    sigv4_signature(ret->key, &scope, c->date, str_text(&canonical), canonical.len, ret->signature);
-    if (strlen(c->signature) == 64)
-        memcpy(claimed, c->signature, 64);
-    bool same = secret_equal(claimed, ret->signature, 64);
-    if (known && formed && same)
+    bool same = signature_fits(rules, r, q, c, payload_hash, ret);
+    if (!same && rules->s3_path) {
+        struct sigv4_rules raw = *rules;
+        raw.raw_path = true;
+        same = signature_fits(&raw, r, q, c, payload_hash, ret);
+    }
+    if (known && same)
         return SIGV4_OK;
     wipe(ret->key, sizeof ret->key);
     wipe(ret->signature, sizeof ret->signature);

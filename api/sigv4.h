@@ -23,7 +23,8 @@ struct sigv4_request {
 struct sigv4_rules {
     const char *const *services; /* allowed in the scope, NULL-terminated */
     const char *region;          /* NULL: any */
-    bool s3_path;                /* the path is signed once-encoded and not normalised */
+    bool s3_path;                /* the path is signed once-encoded and not normalised, or just as it was sent */
+    bool raw_path;               /* only as it was sent */
     bool keep_path;              /* not normalised, yet encoded twice */
     bool token_after;            /* a session token in the query is outside the signature */
     int64_t skew_ms;             /* 0: 15 minutes */

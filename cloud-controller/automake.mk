@@ -40,3 +40,7 @@ cloud_controller_libcloud_a_SOURCES = \
 sbin_PROGRAMS += cloud-controller/mallee-cloud-controller
 cloud_controller_mallee_cloud_controller_SOURCES = cloud-controller/main.c
 cloud_controller_mallee_cloud_controller_LDADD = cloud-controller/libcloud.a $(API_LIBS) $(CORE_LIBS) $(COMMON_LIBS)
+man_MANS += cloud-controller/mallee-cloud-controller.8
+CLEANFILES += cloud-controller/mallee-cloud-controller.8
+cloud-controller/mallee-cloud-controller.8: cloud-controller/mallee-cloud-controller$(EXEEXT)
+	$(AM_V_GEN)cloud-controller/mallee-cloud-controller --man > $@.tmp && mv $@.tmp $@

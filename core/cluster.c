@@ -212,6 +212,7 @@ static void take_snapshot(struct cluster_model *c, const struct message *m)
     if (c->state == CLUSTER_JOINING || epoch_compare(m->epoch, c->epoch) != 0)
         return;
     c->snapshot = true;
+    c->inventory_left = 0; /* its nodes are asked at the next tick */
     c->types.len = 0;
     array_each(&m->slots, slot)
         array_push(&c->types, *slot);
@@ -243,6 +244,7 @@ static void look_ready(struct cluster_model *c)
             return;
     }
     go(c, CLUSTER_READY);
+    c->heartbeat_left = 0; /* the cloud learns of the room at once */
     placing_try(c);
 }
 
@@ -275,8 +277,10 @@ static void take_inventory(struct cluster_model *c, struct cluster_node *n, cons
             h->size = item->size;
     }
     holds_sweep(c);
-    if (m->request == c->epoch.n && epoch_compare(m->epoch, c->epoch) == 0)
+    if (m->request == c->epoch.n && epoch_compare(m->epoch, c->epoch) == 0 && !n->known) {
         n->known = true;
+        c->heartbeat_left = 0;
+    }
 }
 
 static void take_applied(struct cluster_model *c, const struct message *m)

@@ -7,6 +7,7 @@ tests_unit_test_base_SOURCES = tests/unit/test-base.c
 tests_unit_test_base_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
 include tests/ground.mk
 include tests/wire.mk
+include tests/api.mk
 include tests/client.mk
 include tests/image.mk
 endif

@@ -1,4 +1,5 @@
 wire_tests = \
+	tests/unit/test-crc-xml \
 	tests/unit/test-crypto \
 	tests/unit/test-http-server \
 	tests/unit/test-sigv4
@@ -11,3 +12,5 @@ tests_unit_test_http_server_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_sigv4_SOURCES = tests/unit/test-sigv4.c
 tests_unit_test_sigv4_CPPFLAGS = $(AM_CPPFLAGS) -DABS_SRC='"$(abs_top_srcdir)"'
 tests_unit_test_sigv4_LDADD = $(API_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_crc_xml_SOURCES = tests/unit/test-crc-xml.c
+tests_unit_test_crc_xml_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)

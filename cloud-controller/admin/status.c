@@ -8,12 +8,16 @@ static const char *node_state(const struct brain *b, const struct cloud_node *n)
 {
     if (n->fenced)
         return "fenced";
-    return n->heard && n->silent < brain_timing(b)->node_expired ? "up" : "unreachable";
+    if (!n->heard)
+        return "not heard yet";
+    return n->silent < brain_timing(b)->node_expired ? "up" : "unreachable";
 }
 
 static const char *zone_state(const struct brain *b, const struct cloud_zone *z)
 {
-    return z->heard && z->silent < brain_timing(b)->node_expired ? "up" : "unreachable";
+    if (!z->heard)
+        return "not heard yet";
+    return z->silent < brain_timing(b)->node_expired ? "up" : "unreachable";
 }
 
 static void fill_node(const struct brain *b, const struct cloud_model *c, const struct cloud_node *n,
@@ -73,7 +77,7 @@ static char *why_stuck(const struct brain *b, const struct cloud_model *c, const
 {
     if (id_none(&i->node)) {
         const struct cloud_zone *z = cloud_find_zone(c, i->zone.text);
-        bool lost = !z || streq(zone_state(b, z), "unreachable");
+        bool lost = !z || !streq(zone_state(b, z), "up");
         return lost ? xasprintf("waits for the Cluster Controller of %s, which sends no heartbeat", i->zone.text)
                     : xasprintf("waits to be placed in %s", i->zone.text);
     }

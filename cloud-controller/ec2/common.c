@@ -130,7 +130,7 @@ struct error *ec2_instance_fill(struct db_tx *tx, const struct store_instance *r
     ret->root_device_type = xstrdup("instance-store");
     ret->root_device_name = xstrdup("/dev/vda");
     ret->virtualization_type = xstrdup("hvm");
-    ret->hypervisor = xstrdup("kvm");
+    ret->hypervisor = xstrdup("xen"); /* what AWS says of every machine; its enumeration has no other */
     ret->client_token = xstrdup(row->client_token ? row->client_token : "");
     ret->ebs_optimized = false;
     ret->has_ebs_optimized = true;

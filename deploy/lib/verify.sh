@@ -32,6 +32,23 @@ verify() {
     done
 }
 
+# The cloud's own word: every node is up, and every zone has room, or has given it to instances.
+whole() {
+    . "$DIR/env"
+    mallee --json status 2>/dev/null | /usr/bin/python3 -c '
+import json, sys
+status = json.load(sys.stdin)
+up = [n for n in status["nodes"] if n["state"] == "up"]
+room = {z["name"] for z in status["zones"] if any(s["free"] for s in z["slots"])}
+room |= {n["zone"] for n in up if n["instances"]} & {z["name"] for z in status["zones"] if z["slots"]}
+sys.exit(not (len(up) >= int(sys.argv[1]) and len(room) == int(sys.argv[2])))' "$NODE_COUNT" "$ZONES" 2>/dev/null
+}
+
+verify_whole() {
+    step "waiting for every zone to offer room" "$DIR/log/cloud.log"
+    wait_ready "the whole cloud (DIR/bin/mallee status shows its parts)" "$DIR/log/cloud.log" 60 whole
+}
+
 status() {
     local name pid supervisor n z
     supervisor=$(supervisor_pid || true)

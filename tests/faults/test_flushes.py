@@ -14,7 +14,7 @@ import pytest
 from cloud import BUILD, Cloud, wait_for
 
 CLIENTS = 64
-CALLS_EACH = 25
+CALLS_EACH = 50
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,8 @@ def test_many_clients_share_flushes(cloud):
         work.append([])
         for _ in range(CALLS_EACH):
             marks.append("mark-" + uuid.uuid4().hex)
-            work[-1].append(signed_call(client, cloud.ids[number % 4], f"many-{number % 8}", marks[-1]))
+            # A key for each client: a value that another call of the same group overwrites is never written.
+            work[-1].append(signed_call(client, cloud.ids[number % 4], f"many-{number}", marks[-1]))
     with tempfile.NamedTemporaryFile(suffix=".volley") as file:
         for requests in work:
             file.write(b"client\n" + b"".join(b"request %d\n%b\n" % (len(r), r) for r in requests))

@@ -201,16 +201,17 @@ def test_strike(cloud, fault, turn):
     victims = wait_for("room for the bricks", lambda: run_if_room(cloud), 60, 0.5)
     cloud.wait_states(victims, "running", seconds=90)
     requests = Requests(cloud)
-    delay = dice.uniform(0, 2.5)
+    delay = dice.uniform(0.1, 2.0)
     with concurrent.futures.ThreadPoolExecutor(2 * BRICKS) as pool:
         waits = []
         for k in range(BRICKS):
-            waits.append(pool.submit(after(dice.uniform(0, 2.5), requests.launch), clients[2 * k]))
-            waits.append(pool.submit(after(dice.uniform(0, 2.5), requests.terminate), clients[2 * k + 1], victims[k]))
+            waits.append(pool.submit(after(dice.uniform(0, 1.0), requests.launch), clients[2 * k]))
+            waits.append(pool.submit(after(dice.uniform(0, 1.0), requests.terminate), clients[2 * k + 1], victims[k]))
         time.sleep(delay)
-        print(f"note {fault}: seed {seed}, after {delay:.2f} s, {requests.open} requests open, "
-              f"{len(requests.launched)} of {BRICKS} launches and {len(requests.terminated)} of {BRICKS} terminations answered",
-              flush=True)
+        launching, terminating = under_way(cloud, requests)
+        print(f"note {fault}: seed {seed}, after {delay:.2f} s: {launching + terminating} requests open ({launching} launches, "
+              f"{terminating} terminations; {requests.open} of them not answered yet), {len(requests.launched)} launches and "
+              f"{len(requests.terminated)} terminations answered", flush=True)
         strike(cloud, fault, dice)
         struck = time.monotonic()
         for wait in waits:
@@ -224,6 +225,14 @@ def test_strike(cloud, fault, turn):
     print(f"note {fault}: settled after {time.monotonic() - struck:.1f} s; "
           f"{len(requests.launched)} launched, {len(requests.refused)} refused {sorted(set(requests.refused))}", flush=True)
     clear(cloud)
+
+
+def under_way(cloud, requests):
+    """(launches, terminations) that were asked for and have not come true: answered or not."""
+    with requests.lock:
+        launched, terminated, unanswered = list(requests.launched), set(requests.terminated), requests.open
+    qemus = {q[2] for q in cloud.qemus()}
+    return (len([i for i in launched if i not in qemus]) + unanswered, len([i for i in terminated if i in qemus]))
 
 
 def run_if_room(cloud):
@@ -255,6 +264,8 @@ def test_all_is_quiet_at_the_end(cloud):
     clear(cloud)
     wait_for("nothing without an owner", lambda: check_owners(cloud) is None, 60, 0.5)
     check_never_two(cloud)
-    starts = sum(len(r) for i, r in cloud.witnessed().items() if i.startswith("i-"))
-    print(f"note {starts} QEMU processes were witnessed, {len(cloud.struck.power_cuts)} power cuts")
+    runs = {i: r for i, r in cloud.witnessed().items() if i.startswith("i-")}
+    starts = sum(map(len, runs.values()))
+    print(f"note {starts} QEMU processes of {len(runs)} instances were witnessed, {len(cloud.struck.power_cuts)} power cuts")
+    assert not [1 for r in runs.values() for start in r if start[1] is None], "a QEMU that nobody saw end"
     assert starts >= 10 * BRICKS

@@ -90,6 +90,10 @@ class Cloud:
     def __exit__(self, failure, *_):
         self.keep_logs()
         self.quickstart("--stop", check=not failure)
+        self.keep_logs()
+        reports = self.sanitizer_reports()
+        if reports and not failure:
+            raise AssertionError("a sanitizer found something:\n" + "\n".join(reports[:40]))
         if self.own_directory and not os.environ.get("MALLEE_KEEP_DIR"):
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -119,6 +123,15 @@ class Cloud:
         to = os.path.join(BUILD, "test-logs", f"cloud-{self.name}")
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(os.path.join(self.dir, "log"), to, ignore_dangling_symlinks=True)
+
+    def sanitizer_reports(self):
+        """Lines of the daemons' logs in which a sanitizer speaks (leaks are told at their end)."""
+        found = []
+        for path in glob.glob(os.path.join(self.dir, "log", "*.log")):
+            with open(path, encoding="utf-8", errors="replace") as log:
+                found += [f"{os.path.basename(path)}: {line.rstrip()}" for line in log
+                          if re.search(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:", line)]
+        return found
 
     # -- clients
 
@@ -387,8 +400,8 @@ class Cloud:
         """Paths below a node's state folder that bear an instance's id, by id. Tombstones are not counted."""
         found = {}
         root = f"{self.dir}/state/node-{node}"
-        for folder, _, files in os.walk(root):
-            for name in files:
+        for folder, folders, files in os.walk(root):
+            for name in files + folders:
                 path = os.path.relpath(os.path.join(folder, name), root)
                 match = INSTANCE_ID.search(path)
                 if match and not self.is_tombstone(os.path.join(folder, name)):

@@ -359,9 +359,14 @@ static void test_the_log_is_kept_short(void **state)
     for (int i = 0; i < 1000 && !metric_of(m, "mallee_db_checkpoints_total"); i++)
         usleep(10000);
     assert_true(metric_of(m, "mallee_db_checkpoints_total") > 0);
-    assert_true(metric_of(m, "mallee_db_wal_pages") < 20000); /* of 20,000 pages written */
     assert_true(metric_of(m, "mallee_db_groups_total") == 400);
     assert_true(metric_of(m, "mallee_db_flushed_groups_total") == 100);
+    /* of 20,000 pages written; the first write behind a whole checkpoint begins the log anew */
+    for (int i = 0; i < 1000 && metric_of(m, "mallee_db_wal_pages") >= 20000; i++) {
+        assert_null(db_write_wait(db, DB_FORCED, insert_big, NULL));
+        usleep(10000);
+    }
+    assert_true(metric_of(m, "mallee_db_wal_pages") < 20000);
     db_close(db);
     _cleanup_str_ struct str text = STR_INIT;
     metrics_render(m, &text);
