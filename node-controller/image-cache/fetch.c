@@ -12,7 +12,7 @@
 
 #define BUCKET   "mallee-images"
 #define TRIES    6
-#define PAUSE_MS 200
+#define PAUSE_MS 50
 
 struct walk {
     const struct image_fetch *f;

@@ -117,7 +117,7 @@ static void check_whole(struct world *w)
     assert_int_equal(st.st_mode & 0077, 0); /* nobody else gets to it */
 }
 
-static unsigned gets(struct world *w)
+static unsigned fetched(struct world *w)
 {
     unsigned all = 0;
     array_each(&w->s3.objects, o)
@@ -133,9 +133,9 @@ static void test_fetch(void **state)
     assert_string_equal(path, w->whole);
     check_whole(w);
     assert_true(w->steps >= 4);
-    assert_int_equal(gets(w), 5); /* the manifest, four chunks */
+    assert_int_equal(fetched(w), 5); /* the manifest, four chunks */
     assert_null(image_cache_get(w->cache, &w->want, &again));
-    assert_int_equal(gets(w), 5);
+    assert_int_equal(fetched(w), 5);
 }
 
 static void *fetch_thread(void *arg)
@@ -160,7 +160,7 @@ static void test_single_flight(void **state)
         pthread_join(threads[i], &e);
         assert_null(e);
     }
-    assert_int_equal(gets(w), 5);
+    assert_int_equal(fetched(w), 5);
     check_whole(w);
 }
 
