@@ -22,6 +22,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/ec2/instance/terminate.c \
 	cloud-controller/ec2/region/region.c \
 	cloud-controller/ec2/tag/tag.c \
+	cloud-controller/identity.c cloud-controller/identity.h \
 	cloud-controller/keys.c cloud-controller/keys.h \
 	cloud-controller/request.c cloud-controller/request.h \
 	cloud-controller/store/account.c \

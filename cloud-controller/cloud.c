@@ -3,6 +3,7 @@
 #include "cloud-controller/cloud.h"
 #include "cloud-controller/admin/account.h"
 #include "cloud-controller/api.h"
+#include "cloud-controller/identity.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -90,7 +91,8 @@ static struct error *open_db(struct cloud *c)
     RETURN_IF_ERROR(db_open(&o, &c->db));
     db_register_metrics(c->db, daemon_metrics(c->daemon), "db=\"cloud\"");
     RETURN_IF_ERROR(keys_open(c->config->state_dir, &c->keys));
-    return db_write_wait(c->db, DB_FORCED, seed, c);
+    RETURN_IF_ERROR(db_write_wait(c->db, DB_FORCED, seed, c));
+    return identity_write(c);
 }
 
 static struct error *open_all(struct cloud *c)
@@ -172,6 +174,8 @@ static const struct config_key keys[] = {
     {.name = "admin-credentials-file", .type = CONFIG_PATH, AT(admin_credentials_file),
      .value = "/var/lib/mallee/cloud/admin-credentials", .required = true,
      .doc = "The first start writes the administrator's keys there, mode 0600."},
+    {.name = "identity-file", .type = CONFIG_PATH, AT(identity_file),
+     .doc = "Accounts and keys for the object store, which names the same file. Its folder is the two's only."},
     {.name = "instance-quota", .type = CONFIG_U64, AT(instance_quota), .value = "1000", .required = true,
      .min = 1, .max = 1000000, .doc = "Instances that an account may have, where it has no quota of its own."},
     {.name = "min-free", .type = CONFIG_U64, AT(min_free), .value = "256MiB", .required = true, .min = 0,

@@ -15,6 +15,7 @@ struct cloud_config {
     char *region;
     struct config_list zones;
     char *admin_credentials_file;
+    char *identity_file;
     char *timing;
     uint64_t instance_quota;
     uint64_t min_free;

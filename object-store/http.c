@@ -202,11 +202,11 @@ static void flush_job(void *arg)
 {
     struct call *c = arg;
     struct store *s = c->store;
+    struct http_request *r = c->http;
     struct error *e = receiver_flush(c->receiver);
     if (e)
         fail(c, e);
-    else
-        http_request_resume(c->http);
+    http_request_resume(r);
     s->busy--;
 }
 
@@ -229,12 +229,15 @@ static void on_body(void *arg, struct http_request *r, const void *data, size_t 
     if (c->failed || !c->receiver)
         return;
     struct error *e = body_take(c, data, len);
-    if (!e && receiver_full(c->receiver)) {
+    bool full = !e && receiver_full(c->receiver);
+    if (full) {
         http_request_pause(r);
         e = submit(c, flush_job);
     }
     if (e)
         fail(c, e);
+    if (e && full)
+        http_request_resume(r);
 }
 
 /* A kept body must be what was signed. */

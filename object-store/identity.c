@@ -96,8 +96,8 @@ static struct error *refresh(struct identity *i)
     if (i->keys && st.st_mtim.tv_sec == i->changed.tv_sec && st.st_mtim.tv_nsec == i->changed.tv_nsec &&
         st.st_size == i->size && st.st_ino == i->inode)
         return NULL;
-    if (st.st_mode & 077)
-        return error_new(ERROR_INVALID, "identity file %s must be its owner's only (mode 0600)", i->file);
+    if (st.st_mode & 037) /* the Cloud Controller owns it, the store's group reads it */
+        return error_new(ERROR_INVALID, "identity file %s must be its owner's and group's only (mode 0640)", i->file);
     struct map *keys = map_new();
     struct error *e = read_file(i->file, keys);
     if (e) {

@@ -2,8 +2,10 @@
 #include <config.h>
 #include "api/gen/admin.h"
 #include "cloud-controller/admin/account.h"
+#include "cloud-controller/identity.h"
 #include "cloud-controller/request.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 
 struct error *account_make(struct db_tx *tx, const struct keys *keys, const struct store_account *account,
                            const struct new_key *key, int64_t now)
@@ -48,6 +50,7 @@ struct error *admin_create_account(struct request_ctx *ctx, const struct admin_c
     if (error_is(e, &ERROR_EXISTS))
         e = error_recode(e, &ADMIN_ACCOUNT_EXISTS, "An account named %s exists.", in->name);
     if (!e) {
+        log_failure(LOG_ERROR, identity_write(ctx->cloud), "telling the object store of an account");
         ret_out->account_id = xstrdup(m.account.id.text);
         ret_out->name = xstrdup(in->name);
         ret_out->access_key_id = xstrdup(m.key.id);
@@ -96,7 +99,8 @@ struct error *admin_disable_account(struct request_ctx *ctx, const struct admin_
     if (error_is(e, &ERROR_NOT_FOUND))
         return error_recode(e, &ADMIN_ACCOUNT_NOT_FOUND, "There is no account %.40s that may be disabled.",
                             in->account_id);
-    if (!e)
-        ret_out->account_id = xstrdup(in->account_id);
-    return e;
+    RETURN_IF_ERROR(e);
+    log_failure(LOG_ERROR, identity_write(ctx->cloud), "telling the object store of an account");
+    ret_out->account_id = xstrdup(in->account_id);
+    return NULL;
 }

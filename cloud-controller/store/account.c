@@ -74,6 +74,15 @@ struct error *store_key_insert(struct db_tx *tx, const char *id, const struct st
                    "ttbi", id, k->account.text, k->sealed, k->sealed_len, now);
 }
 
+static struct error *read_sealed(struct db_stmt *s, int column, struct store_key *ret)
+{
+    const void *sealed = db_col_blob(s, column, &ret->sealed_len);
+    if (ret->sealed_len > sizeof ret->sealed)
+        return error_new(ERROR_INTERNAL, "sealed secret of %zu bytes", ret->sealed_len);
+    memcpy(ret->sealed, sealed, ret->sealed_len);
+    return NULL;
+}
+
 struct error *store_key_get(struct db_tx *tx, const char *id, struct store_key *ret)
 {
     _cleanup_db_stmt_ struct db_stmt *s = NULL;
@@ -86,14 +95,36 @@ struct error *store_key_get(struct db_tx *tx, const char *id, struct store_key *
     RETURN_IF_ERROR(db_step(s, &row));
     if (!row)
         return error_new(ERROR_NOT_FOUND, "access key");
-    const void *sealed = db_col_blob(s, 1, &ret->sealed_len);
-    if (ret->sealed_len > sizeof ret->sealed)
-        return error_new(ERROR_INTERNAL, "sealed secret of %zu bytes", ret->sealed_len);
-    memcpy(ret->sealed, sealed, ret->sealed_len);
+    RETURN_IF_ERROR(read_sealed(s, 1, ret));
     ret->account = db_col_id(s, 0);
     ret->enabled = db_col_i64(s, 2) != 0;
     ret->administrator = db_col_i64(s, 3) != 0;
     return NULL;
+}
+
+struct error *store_key_each(struct db_tx *tx, store_key_fn *fn, void *arg)
+{
+    _cleanup_db_stmt_ struct db_stmt *s = NULL;
+    RETURN_IF_ERROR(db_query(tx, &s,
+                             "SELECT account.id, name, email, canonical_id, administrator, account.enabled, "
+                             "access_key.id, sealed_secret FROM access_key JOIN account ON account.id = account_id "
+                             "WHERE access_key.enabled AND account.enabled ORDER BY access_key.id",
+                             ""));
+    for (;;) {
+        bool row;
+        RETURN_IF_ERROR(db_step(s, &row));
+        if (!row)
+            return NULL;
+        struct store_account account = {0};
+        struct store_key key = {.enabled = true};
+        read_account(s, &account);
+        key.account = account.id;
+        struct error *e = read_sealed(s, 7, &key);
+        if (!e)
+            e = fn(arg, db_col_text(s, 6), &key, &account);
+        store_account_free(&account);
+        RETURN_IF_ERROR(e);
+    }
 }
 
 struct error *store_quota(struct db_tx *tx, const char *account, const char *name, uint64_t otherwise,

@@ -47,6 +47,10 @@ struct store_key {
 struct error *store_key_insert(struct db_tx *tx, const char *id, const struct store_key *k, int64_t now) _must_check_;
 /* ERROR_NOT_FOUND; enabled only where the account is too. */
 struct error *store_key_get(struct db_tx *tx, const char *id, struct store_key *ret) _must_check_;
+typedef struct error *store_key_fn(void *arg, const char *id, const struct store_key *key,
+                                   const struct store_account *account);
+/* Calls fn for each key that is enabled, with its account; stops at its first error. */
+struct error *store_key_each(struct db_tx *tx, store_key_fn *fn, void *arg) _must_check_;
 struct error *store_quota(struct db_tx *tx, const char *account, const char *name, uint64_t otherwise, uint64_t *ret)
     _must_check_;
 

@@ -93,7 +93,8 @@ void http_request_buffer(struct http_request *r, size_t max);
 /* The kept body, for `end` and after; never NULL, with a NUL behind it. */
 const char *http_request_body(const struct http_request *r, size_t *ret_len);
 
-/* In `begin` or `body`: no more slices until http_request_resume(), which any thread may call, once for each pause. */
+/* In `begin` or `body`: no more slices until http_request_resume(), which any thread calls exactly once for each pause; the
+ * request stays alive until then.  After an answer in the same turn the pause is void, its resume is still owed. */
 void http_request_pause(struct http_request *r);
 void http_request_resume(struct http_request *r);
 struct http_request *http_request_ref(struct http_request *r);

@@ -54,6 +54,7 @@ struct http_request {
     pthread_mutex_t lock; /* guards what follows */
     unsigned refs;
     bool pausing;   /* the handler asked for a pause */
+    bool pause_held; /* a pause awaits its resume, which holds a reference until then */
     bool resumed;   /* resume came before the worker suspended */
     bool suspended; /* MHD sleeps on it */
     bool owed;      /* `end` was called and holds a reference */

@@ -173,19 +173,25 @@ void http_request_pause(struct http_request *r)
 {
     pthread_mutex_lock(&r->lock);
     r->pausing = true;
+    r->pause_held = true;
+    r->refs++;
     pthread_mutex_unlock(&r->lock);
 }
 
 void http_request_resume(struct http_request *r)
 {
     pthread_mutex_lock(&r->lock);
+    bool held = r->pause_held;
+    r->pause_held = false;
     if (r->suspended)
         wake(r);
-    else if (r->pausing)
+    else if (held)
         r->pausing = false;
     else
         r->resumed = true;
     pthread_mutex_unlock(&r->lock);
+    if (held)
+        http_request_unref(r);
 }
 
 void http_request_sleep(struct http_request *r)

@@ -44,7 +44,7 @@ layout_derive() {
     NETWORK=$NET_BASE.$NET_THIRD.0/18
     HOST_ADDRESS=$NET_BASE.$NET_THIRD.1
     PORT=$((20000 + 64 * NET_INDEX))
-    EPMD_PORT=$PORT DIST_PORT=$((PORT + 1)) AMQP_PORT=$((PORT + 2)) CLOUD_PORT=$((PORT + 3))
+    EPMD_PORT=$PORT DIST_PORT=$((PORT + 1)) AMQP_PORT=$((PORT + 2)) CLOUD_PORT=$((PORT + 3)) STORE_PORT=$((PORT + 4))
     CLUSTER_PORT=$((PORT + 10)) CTL_PORT=$((PORT + 40))
     NODE_PORT=8790
     ZONE_NAMES=()
@@ -104,6 +104,7 @@ secret() { # NAME
 # The daemons but the node run as nobody in particular: numbers without an entry in passwd.
 CLOUD_UID=64790
 CLUSTER_UID=64791
+STORE_UID=64792
 
 put_config() { # OWNER FILE, text on stdin
     (umask 077 && cat >"$2.new")

@@ -41,6 +41,7 @@ EOF
 # The node makes its identity at the first question; the broker knows it by that name.
 node_identify() { # N
     local n=$1 home=$DIR/nodes/node-$1 id
+    rm -rf "$home/run" # as on a host that comes up: what libvirtd kept of running domains is gone
     mkdir -p "$home"/{etc/qemu/networks,run,lib,log,cache} "$DIR/state/node-$n"
     chmod 711 "$home" "$DIR/state/node-$n"
     node_config "$n" unknown

@@ -20,6 +20,8 @@ verify() {
     wait_ready "the broker" "$DIR/log/broker.log" 60 broker_ready
     step "waiting for the Cloud Controller" "$DIR/log/cloud.log"
     wait_ready "the Cloud Controller" "$DIR/log/cloud.log" 30 healthy "127.0.0.1:$CLOUD_PORT"
+    step "waiting for the object store" "$DIR/log/store.log"
+    wait_ready "the object store" "$DIR/log/store.log" 30 healthy "127.0.0.1:$STORE_PORT"
     for ((z = 0; z < ZONES; z++)); do
         step "waiting for the Cluster Controller of ${ZONE_NAMES[$z]}" "$DIR/log/cluster-${ZONE_NAMES[$z]}.log"
         wait_ready "the Cluster Controller of ${ZONE_NAMES[$z]}" "$DIR/log/cluster-${ZONE_NAMES[$z]}.log" 30 \
@@ -64,6 +66,7 @@ status() {
         printf '  %-28s %-8s %s\n' "$name" "$pid" "$(service_state "$name" "$pid")"
     done
     printf '\n  %-28s %s\n' "EC2, STS and admin API" "http://127.0.0.1:$CLOUD_PORT/"
+    printf '  %-28s %s\n' "S3" "http://127.0.0.1:$STORE_PORT/"
     for ((z = 0; z < ZONES; z++)); do
         printf '  %-28s %s\n' "zone ${ZONE_NAMES[$z]}" "127.0.0.1:$((CLUSTER_PORT + z)) (health)"
     done

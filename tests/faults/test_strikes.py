@@ -201,12 +201,12 @@ def test_strike(cloud, fault, turn):
     victims = wait_for("room for the bricks", lambda: run_if_room(cloud), 60, 0.5)
     cloud.wait_states(victims, "running", seconds=90)
     requests = Requests(cloud)
-    delay = dice.uniform(0.1, 2.0)
+    delay = dice.uniform(0.1, 0.8)
     with concurrent.futures.ThreadPoolExecutor(2 * BRICKS) as pool:
         waits = []
         for k in range(BRICKS):
-            waits.append(pool.submit(after(dice.uniform(0, 1.0), requests.launch), clients[2 * k]))
-            waits.append(pool.submit(after(dice.uniform(0, 1.0), requests.terminate), clients[2 * k + 1], victims[k]))
+            waits.append(pool.submit(after(dice.uniform(0, 0.4), requests.launch), clients[2 * k]))
+            waits.append(pool.submit(after(dice.uniform(0, 0.4), requests.terminate), clients[2 * k + 1], victims[k]))
         time.sleep(delay)
         launching, terminating = under_way(cloud, requests)
         print(f"note {fault}: seed {seed}, after {delay:.2f} s: {launching + terminating} requests open ({launching} launches, "

@@ -346,6 +346,7 @@ class Cloud:
             self.kill_qemus(nodes)
             for node in nodes:
                 self.new_boot_id(node)
+                self.empty_run(node)
             after = time.monotonic_ns()
         return dict(nodes=nodes, begin=moment, end=after)
 
@@ -354,6 +355,16 @@ class Cloud:
             if node in nodes:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+    def empty_run(self, node):
+        """/run is memory: after a power cut libvirtd finds nothing of what ran. (The folder itself is mounted.)"""
+        run = f"{self.dir}/nodes/node-{node}/run"
+        for name in os.listdir(run):
+            path = os.path.join(run, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
 
     def new_boot_id(self, node):
         path = f"{self.dir}/nodes/node-{node}/boot-id"
