@@ -21,3 +21,14 @@ bool name_listed(const char *const *names, size_t len, const char *name)
 {
     return bsearch(name, names, len, sizeof *names, compare_name) != NULL;
 }
+
+static int compare_empty(const void *key, const void *row)
+{
+    return strcmp(key, ((const struct empty_set *)row)->action);
+}
+
+const char *empty_set_of(const char *action)
+{
+    const struct empty_set *row = bsearch(action, empty_sets, empty_sets_len, sizeof *empty_sets, compare_empty);
+    return row ? row->set : NULL;
+}

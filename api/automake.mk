@@ -1,7 +1,7 @@
 noinst_LIBRARIES += api/libapi.a
 api_gen_headers = api/gen/ec2.h api/gen/sts.h api/gen/admin.h api/gen/errors.h
 api_gen_sources = api/gen/ec2-shapes.c api/gen/sts-shapes.c api/gen/admin-shapes.c api/gen/errors.c \
-	api/gen/aws-actions.c
+	api/gen/aws-actions.c api/gen/empty.c
 nodist_api_libapi_a_SOURCES = $(api_gen_sources) $(api_gen_headers)
 api_libapi_a_SOURCES = \
 	api/action.c api/action.h \
@@ -32,7 +32,7 @@ error_schemas = \
 	$(srcdir)/schemas/errors/common.json \
 	$(srcdir)/schemas/errors/ec2.json
 EXTRA_DIST += api/apigen.py $(ec2_schemas) $(sts_schemas) $(admin_schemas) $(error_schemas) \
-	schemas/ec2/aws-actions
+	schemas/ec2/aws-actions schemas/ec2/empty.json schemas/messages/messages.json
 APIGEN = $(AM_V_GEN)$(PYTHON) $(srcdir)/api/apigen.py
 api_deps = $(srcdir)/api/apigen.py
 
@@ -60,3 +60,5 @@ api/gen/errors.c: $(error_schemas) $(api_deps)
 	$(APIGEN) errors $@ $(error_schemas)
 api/gen/aws-actions.c: $(srcdir)/schemas/ec2/aws-actions $(api_deps)
 	$(APIGEN) names $@ $(srcdir)/schemas/ec2/aws-actions
+api/gen/empty.c: $(srcdir)/schemas/ec2/empty.json $(api_deps)
+	$(APIGEN) empty $@ $(srcdir)/schemas/ec2/empty.json

@@ -123,6 +123,15 @@ void xml_answer(struct str *out, enum xml_dialect dialect, const char *action, c
     str_printf(out, "</%sResponse>", action);
 }
 
+void xml_empty_set(struct str *out, const char *action, const char *xmlns, const char *request_id, const char *set)
+{
+    str_printf(out, DECLARATION "<%sResponse xmlns=\"", action);
+    xml_text(out, xmlns);
+    str_add(out, "\">");
+    element(out, "requestId", request_id);
+    str_printf(out, "<%s/></%sResponse>", set, action);
+}
+
 void xml_error(struct str *out, enum xml_dialect dialect, const char *code, int status, const char *message,
                const char *request_id)
 {

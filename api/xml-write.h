@@ -17,6 +17,8 @@ void xml_members(struct str *out, enum xml_dialect dialect, const struct api_sha
 /* A whole answer; `xmlns` is the service's namespace. */
 void xml_answer(struct str *out, enum xml_dialect dialect, const char *action, const char *xmlns,
                 const char *request_id, const struct api_shape *shape, const void *value);
+/* EC2's answer with an empty set and nothing else. */
+void xml_empty_set(struct str *out, const char *action, const char *xmlns, const char *request_id, const char *set);
 /* A whole error document. */
 void xml_error(struct str *out, enum xml_dialect dialect, const char *code, int status, const char *message,
                const char *request_id);

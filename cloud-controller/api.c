@@ -36,6 +36,7 @@ struct call {
     struct request_ctx ctx;
     struct params params;
     const struct service *service; /* NULL until the signature told it */
+    const char *empty_name, *empty_set; /* of an action of empty_sets; NULL: another */
 };
 
 enum dialect {
@@ -139,8 +140,11 @@ static void respond_result(struct call *c, const void *out)
         str_add_n(&xmlns, c->service->xmlns, (size_t)(at - c->service->xmlns));
         str_add(&xmlns, c->ctx.version);
         str_add(&xmlns, at + 2);
-        xml_answer(&body, c->service->dialect == DIALECT_EC2 ? XML_EC2 : XML_IAM, c->ctx.action->name, xmlns.data,
-                   c->ctx.request_id, c->ctx.action->out, out);
+        if (c->empty_set)
+            xml_empty_set(&body, c->empty_name, xmlns.data, c->ctx.request_id, c->empty_set);
+        else
+            xml_answer(&body, c->service->dialect == DIALECT_EC2 ? XML_EC2 : XML_IAM, c->ctx.action->name, xmlns.data,
+                       c->ctx.request_id, c->ctx.action->out, out);
     }
     respond(c, 200, &body);
 }
@@ -238,12 +242,23 @@ static struct error *read_params(struct call *c)
     return error_recode(e, &API_MALFORMED_QUERY_STRING, NULL);
 }
 
+/* Stands for every action whose answer is an empty set. */
+static const struct api_shape no_members = {"empty", 1, NULL, 0};
+static const struct api_action empty_action = {
+    .name = "Describe", .iam = "ec2:Describe", .in = &no_members, .out = &no_members};
+
 static struct error *find_action(struct call *c, const char *name)
 {
     const struct service *s = c->service;
     c->ctx.action = action_find(s->actions, *s->actions_len, name);
     if (c->ctx.action)
         return NULL;
+    c->empty_set = s->dialect == DIALECT_EC2 ? empty_set_of(name) : NULL;
+    if (c->empty_set) {
+        c->ctx.action = &empty_action;
+        c->empty_name = name;
+        return NULL;
+    }
     if (s->dialect == DIALECT_EC2 && name_listed(aws_actions, aws_actions_len, name))
         return error_new(API_UNSUPPORTED_OPERATION, "The action %s is not supported here.", name);
     return error_new(API_INVALID_ACTION, "The action %.80s is not valid for this web service.", name);
@@ -275,6 +290,8 @@ static struct error *read_query_call(struct call *c, void **ret_in)
     RETURN_IF_ERROR(find_action(c, name));
     c->ctx.version = version && version_ok(version) ? version : c->service->version;
     RETURN_IF_ERROR(read_dry_run(c));
+    if (c->empty_set)
+        return NULL; /* whatever is asked of nothing, the answer is nothing */
     *ret_in = xcalloc(1, c->ctx.action->in->size);
     return query_read(&c->params, c->ctx.action->in, *ret_in);
 }
@@ -302,7 +319,7 @@ static struct error *run(struct call *c, void **ret_in, void **ret_out)
     bool json = c->service->dialect == DIALECT_JSON;
     RETURN_IF_ERROR(json ? read_json_call(c, ret_in) : read_query_call(c, ret_in));
     *ret_out = xcalloc(1, c->ctx.action->out->size);
-    return c->ctx.action->call(&c->ctx, *ret_in, *ret_out);
+    return c->empty_set ? authorize(&c->ctx, "*") : c->ctx.action->call(&c->ctx, *ret_in, *ret_out);
 }
 
 static void call_free(struct call *c)

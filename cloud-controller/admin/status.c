@@ -69,7 +69,7 @@ static void add_daemon(struct admin_status_response *out, const char *name, cons
     d->state = xstrdup(state);
     d->version = streq(name, "cloud-controller") ? xstrdup(PACKAGE_VERSION) : NULL;
     d->last_seen_seconds = silent_ms / 1000;
-    d->has_last_seen_seconds = true;
+    d->has_last_seen_seconds = silent_ms >= 0; /* never heard: left out */
 }
 
 /* Why an instance is not where the user wants it, in words. */
@@ -110,11 +110,11 @@ static struct error *status(struct brain *b, struct db_tx *tx, struct cloud_mode
     struct admin_status_response *out = arg;
     array_each(&c->zones, z) {
         add_zone(b, *z, out);
-        add_daemon(out, "cluster-controller", (*z)->process.text, (*z)->id.text, zone_state(b, *z), (*z)->silent);
+        add_daemon(out, "cluster-controller", (*z)->process.text, (*z)->id.text, zone_state(b, *z), (*z)->heard ? (*z)->silent : -1);
     }
     array_each(&c->nodes, n) {
         fill_node(b, c, *n, array_add(&out->nodes));
-        add_daemon(out, "node-controller", (*n)->id.text, (*n)->zone.text, node_state(b, *n), (*n)->silent);
+        add_daemon(out, "node-controller", (*n)->id.text, (*n)->zone.text, node_state(b, *n), (*n)->heard ? (*n)->silent : -1);
         array_each(&(*n)->quarantined, id) {
             struct admin_quarantined *q = array_add(&out->quarantined);
             q->node = xstrdup((*n)->id.text);

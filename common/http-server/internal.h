@@ -39,7 +39,7 @@ struct http_request {
     struct http_request *prev, *next; /* in server.live, under server.lock */
     struct MHD_Connection *connection;
     char *path, *query;
-    const char *method;
+    char *method; /* a copy: the server's own goes with the connection */
     char address[64];
     ARRAY(struct http_header) headers;
     int64_t length;

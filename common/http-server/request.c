@@ -85,6 +85,7 @@ void http_request_unref(struct http_request *r)
     http_answer_free(r->answer);
     array_free(&r->headers);
     str_free(&r->body);
+    free(r->method);
     free(r->path);
     free(r->query);
     free(r);
@@ -251,7 +252,7 @@ static enum MHD_Result first_call(struct http_request *r, const char *method, co
 {
     struct http_server *s = r->server;
     bool owed = false;
-    r->method = method;
+    r->method = xstrdup(method);
     r->started = clock_mono_ms();
     conn_serves(s, r->connection, true);
     int status = http_framing_check(r, method, version);

@@ -195,6 +195,12 @@ def test_launch_of_as_many_as_there_is_room(cloud, bricks):
         cloud.wait_states(ids, "terminated")
 
 
+def test_what_can_never_be_here_is_an_empty_set(cloud):
+    assert cloud.ec2.describe_reserved_instances()["ReservedInstances"] == []
+    assert cloud.ec2.describe_spot_instance_requests()["SpotInstanceRequests"] == []
+    assert cloud.ec2.describe_vpc_classic_link()["Vpcs"] == []
+
+
 def test_actions_that_are_not_there(cloud):
     refused("UnsupportedOperation", cloud.ec2.describe_spot_price_history)
     refused("UnsupportedOperation", cloud.ec2.create_volume, AvailabilityZone="us-east-1a", Size=1)

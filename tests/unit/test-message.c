@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "common/base/str.h"
+#include "common/file/file.h"
+#include "common/json/json.h"
 #include "core/digest.h"
 #include "core/message-json.h"
 #include "core/timing.h"
@@ -84,9 +86,26 @@ static void test_timing(void **state)
     }
 }
 
+/* schemas/messages/messages.json tells the types that there are, and no others. */
+static void test_schema_names_every_type(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *path = xasprintf("%s/schemas/messages/messages.json", ABS_SRC);
+    _cleanup_free_ char *text = NULL;
+    size_t len;
+    assert_null(file_read(path, 1u << 20, &text, &len));
+    _cleanup_(json_decrefp) json_t *o = NULL;
+    assert_null(json_parse_object(text, len, 1u << 20, &o));
+    const json_t *types = json_object_get(o, "types");
+    assert_int_equal(json_object_size(types), MESSAGE_TYPES);
+    for (int t = 0; t < MESSAGE_TYPES; t++)
+        assert_non_null(json_object_get(types, message_type_name((enum message_type)t)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_order), cmocka_unit_test(test_timing)};
+                                       cmocka_unit_test(test_order), cmocka_unit_test(test_timing),
+                                       cmocka_unit_test(test_schema_names_every_type)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
