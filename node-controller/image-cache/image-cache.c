@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
+#include "api/credentials.h"
 #include "common/base/array.h"
 #include "common/base/str.h"
 #include "common/file/file.h"
@@ -19,7 +20,7 @@ struct flight {
 };
 
 struct image_cache {
-    char *dir, *store_url, *access_key_id, *secret, *region, *ca_file;
+    char *dir, *store_url, *credentials_file, *region, *ca_file;
     atomic_bool stop;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t landed;
@@ -32,8 +33,7 @@ struct error *image_cache_open(const struct image_cache_options *o, struct image
     struct image_cache *c = xnew0(struct image_cache);
     c->dir = xstrdup(o->dir);
     c->store_url = xstrdup(o->store_url);
-    c->access_key_id = xstrdup(o->access_key_id);
-    c->secret = xstrdup(o->secret);
+    c->credentials_file = xstrdup(o->credentials_file);
     c->region = xstrdup(o->region);
     c->ca_file = xstrdup(o->ca_file);
     pthread_mutex_init(&c->lock, NULL);
@@ -53,13 +53,10 @@ void image_cache_close(struct image_cache *c)
         return;
     pthread_cond_destroy(&c->landed);
     pthread_mutex_destroy(&c->lock);
-    if (c->secret)
-        wipe(c->secret, strlen(c->secret));
     array_free(&c->flights);
     free(c->dir);
     free(c->store_url);
-    free(c->access_key_id);
-    free(c->secret);
+    free(c->credentials_file);
     free(c->region);
     free(c->ca_file);
     free(c);
@@ -70,11 +67,15 @@ static struct error *fetch(struct image_cache *c, const struct image_want *want,
     _cleanup_(aws_caller_freep) struct aws_caller *store = NULL;
     _cleanup_free_ char *folder = xasprintf("%s/%s", c->dir, want->image.text);
     _cleanup_free_ char *part = xasprintf("%s/disk.part", folder);
-    if (!c->store_url || !c->access_key_id)
+    struct credentials keys = {0};
+    if (!c->store_url || !c->credentials_file)
         return error_new(ERROR_INVALID, "this node knows no object store to fetch images from");
-    struct aws_caller_options o = {c->store_url, c->access_key_id, c->secret, c->region, "s3", c->ca_file};
     RETURN_IF_ERROR(file_make_dirs(folder));
-    RETURN_IF_ERROR(aws_caller_new(&o, &store));
+    RETURN_IF_ERROR(error_wrap(credentials_read(c->credentials_file, &keys), "store-credentials-file"));
+    struct aws_caller_options o = {c->store_url, keys.access_key_id, keys.secret, c->region, "s3", c->ca_file};
+    struct error *e = aws_caller_new(&o, &store);
+    credentials_free(&keys);
+    RETURN_IF_ERROR(e);
     struct image_fetch f = {store, want, part, whole, &c->stop};
     return image_fetch(&f);
 }

@@ -19,7 +19,8 @@ struct image_cache;
 struct image_cache_options {
     const char *dir;
     const char *store_url; /* of the object store */
-    const char *access_key_id, *secret, *region;
+    const char *credentials_file; /* api/credentials.h; read at each fetch */
+    const char *region;
     const char *ca_file;
 };
 

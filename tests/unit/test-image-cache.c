@@ -62,7 +62,10 @@ static void note_step(void *arg, unsigned percent)
 
 static void open_cache(struct world *w)
 {
-    struct image_cache_options o = {w->dir, w->s3.url, "AKIANODE", "secret", "us-east-1", NULL};
+    static const char keys[] = "# keys\naccess_key_id = AKIANODE\nsecret_access_key = secret\n";
+    _cleanup_free_ char *file = xasprintf("%s/keys", w->dir);
+    assert_null(file_write_durable(file, keys, strlen(keys), 0600));
+    struct image_cache_options o = {w->dir, w->s3.url, file, "us-east-1", NULL};
     assert_null(image_cache_open(&o, &w->cache));
 }
 
