@@ -24,6 +24,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/ec2/instance/describe.c \
 	cloud-controller/ec2/instance/run.c \
 	cloud-controller/ec2/instance/terminate.c \
+	cloud-controller/ec2/network/describe.c \
 	cloud-controller/ec2/region/region.c \
 	cloud-controller/ec2/tag/tag.c \
 	cloud-controller/grants.c cloud-controller/grants.h \

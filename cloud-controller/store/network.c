@@ -56,18 +56,66 @@ struct error *store_network_ensure(struct db_tx *tx, const char *account)
     }
 }
 
+static void subnet_of_row(struct db_stmt *s, struct store_subnet *ret)
+{
+    ret->id = db_col_id(s, 0);
+    ret->vpc = db_col_id(s, 1);
+    ret->zone = db_col_id(s, 2);
+    ret->first = (uint32_t)db_col_u64(s, 3);
+    ret->prefix = (unsigned)db_col_u64(s, 4);
+}
+
 static struct error *read_subnet(struct db_stmt *s, const char *what, struct store_subnet *ret)
 {
     bool row;
     RETURN_IF_ERROR(db_step(s, &row));
     if (!row)
         return error_new(ERROR_NOT_FOUND, "subnet %s", what);
-    ret->id = db_col_id(s, 0);
-    ret->vpc = db_col_id(s, 1);
-    ret->zone = db_col_id(s, 2);
-    ret->first = (uint32_t)db_col_u64(s, 3);
-    ret->prefix = (unsigned)db_col_u64(s, 4);
+    subnet_of_row(s, ret);
     return NULL;
+}
+
+struct error *store_subnet_list(struct db_tx *tx, const char *account, store_subnets *ret)
+{
+    _cleanup_db_stmt_ struct db_stmt *s = NULL;
+    RETURN_IF_ERROR(db_query(tx, &s,
+                             "SELECT id, vpc_id, zone, first_address, prefix FROM subnet WHERE account_id = ? "
+                             "ORDER BY zone, id LIMIT 1000",
+                             "t", account));
+    for (;;) {
+        bool row;
+        RETURN_IF_ERROR(db_step(s, &row));
+        if (!row)
+            return NULL;
+        subnet_of_row(s, array_add(ret));
+    }
+}
+
+void store_vpc_free(struct store_vpc *v)
+{
+    free(v->cidr);
+}
+
+struct error *store_vpc_list(struct db_tx *tx, const char *account, store_vpcs *ret)
+{
+    _cleanup_db_stmt_ struct db_stmt *s = NULL;
+    RETURN_IF_ERROR(db_query(
+        tx, &s, "SELECT id, cidr, is_default FROM vpc WHERE account_id = ? ORDER BY id LIMIT 1000", "t", account));
+    for (;;) {
+        bool row;
+        RETURN_IF_ERROR(db_step(s, &row));
+        if (!row)
+            return NULL;
+        struct store_vpc *v = array_add(ret);
+        v->id = db_col_id(s, 0);
+        v->cidr = db_col_dup(s, 1);
+        v->is_default = db_col_i64(s, 2) != 0;
+    }
+}
+
+struct error *store_address_count(struct db_tx *tx, const char *subnet, uint64_t *ret)
+{
+    return db_query_u64(tx, ret, "SELECT count(*) FROM address WHERE subnet_id = ?", "t", subnet);
 }
 
 struct error *store_subnet_default(struct db_tx *tx, const char *account, const char *zone,

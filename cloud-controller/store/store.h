@@ -70,6 +70,18 @@ struct error *store_subnet_default(struct db_tx *tx, const char *account, const 
     _must_check_;
 struct error *store_subnet_get(struct db_tx *tx, const char *account, const char *id, struct store_subnet *ret)
     _must_check_;
+typedef ARRAY(struct store_subnet) store_subnets;
+struct error *store_subnet_list(struct db_tx *tx, const char *account, store_subnets *ret) _must_check_;
+struct store_vpc {
+    struct id id;
+    char *cidr;
+    bool is_default;
+};
+void store_vpc_free(struct store_vpc *v);
+typedef ARRAY(struct store_vpc) store_vpcs;
+struct error *store_vpc_list(struct db_tx *tx, const char *account, store_vpcs *ret) _must_check_;
+/* Addresses of the subnet that are in use or at rest. */
+struct error *store_address_count(struct db_tx *tx, const char *subnet, uint64_t *ret) _must_check_;
 /* Takes a free address of the subnet for the instance; one that was freed rests 60 s.  ERROR_UNAVAILABLE: none. */
 struct error *store_address_take(struct db_tx *tx, const struct store_subnet *s, const char *account,
                                  const char *instance, int64_t now, uint32_t *ret) _must_check_;

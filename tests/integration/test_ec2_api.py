@@ -86,12 +86,14 @@ def test_answers_fit_the_model(cloud, bricks):
     client.describe_availability_zones()
     client.describe_instance_types()
     client.describe_tags()
+    client.describe_vpcs()
+    client.describe_subnets()
     client.create_tags(Resources=bricks[:1], Tags=[{"Key": "a", "Value": "b"}])
     client.delete_tags(Resources=bricks[:1], Tags=[{"Key": "a"}])
     more = client.run_instances(ImageId=cloud.brick(), MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     client.terminate_instances(InstanceIds=[more])
     model = client.meta.service_model
-    assert len(kept) == 9
+    assert len(kept) == 11
     for name, body in kept.items():
         root = ElementTree.fromstring(body)
         assert root.tag == f"{NAMESPACE}{name}Response"
@@ -141,6 +143,18 @@ def test_pages(cloud, bricks):
     refused("InvalidPaginationToken", cloud.ec2.describe_instances, NextToken=token)
     refused("InvalidParameterValue", cloud.ec2.describe_tags, MaxResults=4)
     cloud.ec2.delete_tags(Resources=bricks, Tags=[{"Key": f"k{n}"} for n in range(8)])
+
+
+def test_default_network(cloud, bricks):
+    vpc, = cloud.ec2.describe_vpcs()["Vpcs"]
+    subnet, = cloud.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
+    assert vpc["IsDefault"] and subnet["DefaultForAz"] and subnet["AvailabilityZone"] == "us-east-1a"
+    shown = cloud.instances(bricks)
+    assert {i["SubnetId"] for i in shown.values()} == {subnet["SubnetId"]}
+    assert subnet["AvailableIpAddressCount"] <= 4091 - len(bricks)
+    assert cloud.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"] == []
+    refused("InvalidVpcID.NotFound", cloud.ec2.describe_vpcs, VpcIds=["vpc-0123456789abcdef0"])
+    refused("InvalidSubnetID.NotFound", cloud.ec2.describe_subnets, SubnetIds=["subnet-0123456789abcdef0"])
 
 
 # ---- tags ----
