@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module", name="cloud")
 def start_cloud():
-    with Cloud("images", nodes=1) as running:
+    with Cloud("images", nodes=1, MALLEE_GARBAGE_DELAY="2s") as running:
         yield running
 
 
@@ -157,7 +157,8 @@ def test_bad_uploads(cloud, tmp_path):
 
 def test_refusals(cloud):
     refused(cloud.ec2.register_image, "InvalidAMIName.Malformed", ImageLocation="uploads/x", Name="ab")
-    refused(cloud.ec2.register_image, "InvalidAMIName.Duplicate", ImageLocation="uploads/x", Name="gzip")
+    cloud.ec2.register_image(ImageLocation="uploads/x", Name="twice")
+    refused(cloud.ec2.register_image, "InvalidAMIName.Duplicate", ImageLocation="uploads/x", Name="twice")
     refused(cloud.ec2.register_image, "InvalidParameterValue", ImageLocation="nothing", Name="abc")
     refused(cloud.ec2.deregister_image, "InvalidAMIID.NotFound", ImageId="ami-00000000000000001")
     refused(cloud.ec2.deregister_image, "InvalidAMIID.Malformed", ImageId="ami-zz")
