@@ -120,8 +120,9 @@ static void test_refused(void **state)
 static struct error *change_object(void *arg, uint64_t done, uint64_t all)
 {
     (void)all;
+    _cleanup_free_ char *another = xcalloc(1, DISK); /* of the same size */
     if (done == 1)
-        s3_memory_put(arg, "/mine/my%20disk.raw", "another", 7);
+        s3_memory_put(arg, "/mine/my%20disk.raw", another, DISK);
     return NULL;
 }
 
