@@ -6,6 +6,7 @@ nodist_api_libapi_a_SOURCES = $(api_gen_sources) $(api_gen_headers)
 api_libapi_a_SOURCES = \
 	api/action.c api/action.h \
 	api/aws-call.c api/aws-call.h \
+	api/credentials.c api/credentials.h \
 	api/s3-client.c api/s3-client.h \
 	api/params.c api/params.h \
 	api/query.c api/query.h \
@@ -20,6 +21,7 @@ BUILT_SOURCES += $(api_gen_sources) $(api_gen_headers)
 CLEANFILES += $(api_gen_sources) $(api_gen_headers) api/gen/ec2-actions.c api/gen/sts-actions.c \
 	api/gen/admin-actions.c
 ec2_schemas = \
+	$(srcdir)/schemas/ec2/images.json \
 	$(srcdir)/schemas/ec2/instances.json \
 	$(srcdir)/schemas/ec2/network.json \
 	$(srcdir)/schemas/ec2/regions.json \

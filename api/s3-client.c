@@ -82,56 +82,6 @@ struct error *s3_get(struct aws_caller *c, const char *bucket, const char *key, 
     return NULL;
 }
 
-struct error *s3_head(struct aws_caller *c, const char *bucket, const char *key, const char *owner, struct s3_head *ret)
-{
-    struct http_header header = {"x-amz-expected-bucket-owner", owner};
-    struct aws_call call = {.method = "HEAD", .headers = &header, .nheaders = owner != NULL};
-    _cleanup_http_reply_ struct http_reply reply = {0};
-    RETURN_IF_ERROR(call_path(c, &call, bucket, key, &reply));
-    const char *length = http_reply_header(&reply, "Content-Length"), *etag = http_reply_header(&reply, "ETag");
-    if (!length || !etag || strlen(etag) >= sizeof ret->etag)
-        return error_new(ERROR_INTERNAL, "HEAD %s/%s: no Content-Length or ETag", bucket, key);
-    memset(ret, 0, sizeof *ret);
-    memcpy(ret->etag, etag, strlen(etag));
-    return parse_u64(length, INT64_MAX, &ret->size);
-}
-
-struct range {
-    char *to;
-    size_t len, got;
-};
-
-static bool take_slice(void *arg, const void *data, size_t len)
-{
-    struct range *r = arg;
-    if (len > r->len - r->got)
-        return false;
-    memcpy(r->to + r->got, data, len);
-    r->got += len;
-    return true;
-}
-
-struct error *s3_get_range(struct aws_caller *c, const char *bucket, const char *key, const char *owner,
-                           const struct s3_head *head, uint64_t at, void *to, size_t len)
-{
-    _cleanup_free_ char *bytes = xasprintf("bytes=%ju-%ju", (uintmax_t)at, (uintmax_t)(at + len - 1));
-    struct http_header headers[] = {
-        {"Range", bytes}, {"If-Match", head->etag}, {"x-amz-expected-bucket-owner", owner}};
-    struct range r = {to, len, 0};
-    struct aws_call call = {.method = "GET", .headers = headers, .nheaders = owner ? 3 : 2, .receive = take_slice,
-                            .arg = &r};
-    _cleanup_http_reply_ struct http_reply reply = {0};
-    if (!len)
-        return NULL;
-    struct error *e = call_path(c, &call, bucket, key, &reply);
-    if (e && reply.status == 412)
-        return error_recode(e, &ERROR_INVALID, "the object changed while it was read");
-    RETURN_IF_ERROR(e);
-    if (reply.status != 206 && !(reply.status == 200 && !at && len == head->size))
-        return error_new(ERROR_INTERNAL, "GET %s/%s: status %u for a range", bucket, key, reply.status);
-    return r.got == len ? NULL : error_new(ERROR_INTERNAL, "GET %s/%s: %zu of %zu bytes", bucket, key, r.got, len);
-}
-
 struct error *s3_delete(struct aws_caller *c, const char *bucket, const char *key)
 {
     struct aws_call call = {.method = "DELETE"};

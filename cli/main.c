@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "cli/admin.h"
 #include "cli/commands.h"
+#include "cli/image.h"
 
 /* mallee: the administrator's tool, a client of the Cloud Controller's admin API. */
 
@@ -42,6 +43,7 @@ static void print_help(void)
                                                c->argument ? " " : "", c->argument ? c->argument : "");
         printf("  %-22s %s\n", words, c->doc);
     }
+    printf("  %-22s %s\n", "image import FILE", "make an image of a raw or qcow2 disk; prints its id");
     puts("\nOptions:\n"
          "  --json                 the answer as one JSON object, for scripts\n"
          "  --url URL              of the admin API; else MALLEE_ADMIN_URL, else http://127.0.0.1:8773\n"
@@ -107,12 +109,27 @@ static int run(const struct command *c, const char *argument, const struct optio
     return finish(str_text(&out));
 }
 
+static int import_image(const char *file, const struct options *o)
+{
+    struct admin admin;
+    _cleanup_free_ char *id = NULL;
+    struct error *e = admin_from_environment(&admin, o->url);
+    if (!e)
+        e = image_import(&admin, file, &id);
+    if (e)
+        return failed(e);
+    _cleanup_free_ char *text = o->json ? xasprintf("{\"image_id\":\"%s\"}\n", id) : xasprintf("%s\n", id);
+    return finish(text);
+}
+
 static int dispatch(char **words, size_t n, const struct options *o)
 {
     size_t own = 0;
     const struct command *c = command_find(words, n, &own);
     if (!n)
         return usage("a command is needed");
+    if (n >= 2 && streq(words[0], "image") && streq(words[1], "import"))
+        return n == 3 && *words[2] ? import_image(words[2], o) : usage("`image import` needs one FILE");
     if (!c)
         return usage("there is no such command");
     if (n != own + (c->argument != NULL))

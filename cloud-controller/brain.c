@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "cloud-controller/grants.h"
 #include "core/message-json.h"
 
 #define COMMAND_TTL_MS 600000
@@ -16,6 +17,7 @@ struct brain {
     struct db *db;
     struct mq_link *mq;
     char *amqp_url;
+    const struct keys *keys;
     struct cloud_model *model; /* the writer thread's, once loaded */
     struct timing timing;
     struct loop_timer *timer;
@@ -155,6 +157,8 @@ static struct error *run_change(struct db_tx *tx, void *arg)
     c->outgoing.data = NULL;
     c->outgoing.len = c->outgoing.cap = 0;
     cloud_effects_clear(c);
+    array_each(&ch->out, it) /* after the rows: an image that cannot be granted fails nothing but its launch */
+        grants_fill(tx, b->keys, &it->message);
     return NULL;
 }
 
@@ -218,8 +222,9 @@ static void free_message(void *arg)
 static struct error *take_message(struct brain *b, struct db_tx *tx, struct cloud_model *c, void *arg)
 {
     (void)b;
-    (void)tx;
     const struct message *m = arg;
+    if (m->type == MESSAGE_HEARTBEAT)
+        RETURN_IF_ERROR(grants_enrol(tx, m));
     log_set_request(m->request_id);
     log_debug("%s of %s from %s%s", message_type_name(m->type), m->id.text, m->zone.text, m->node.text);
     cloud_on_message(c, m);
@@ -315,6 +320,7 @@ struct error *brain_new(const struct brain_options *o, struct brain **ret)
     b->db = o->db;
     b->timing = o->timing;
     b->amqp_url = xstrdup(o->amqp_url);
+    b->keys = o->keys;
     b->last_tick = clock_mono_ms();
     struct error *e = db_write_wait(b->db, DB_FORCED, load, b);
     if (e) {

@@ -12,12 +12,14 @@
 #include "common/mq/mq.h"
 
 struct brain;
+struct keys;
 
 struct brain_options {
     struct daemon *daemon;
     struct db *db;
     struct timing timing;
     const char *amqp_url;
+    const struct keys *keys; /* of images, wrapped for the nodes that launch them */
 };
 
 struct error *brain_new(const struct brain_options *o, struct brain **ret) _must_check_;

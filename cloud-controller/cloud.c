@@ -4,6 +4,7 @@
 #include "cloud-controller/admin/account.h"
 #include "cloud-controller/api.h"
 #include "cloud-controller/identity.h"
+#include "cloud-controller/system.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -65,6 +66,7 @@ static struct error *seed(struct db_tx *tx, void *arg)
     RETURN_IF_ERROR(store_account_count(tx, &accounts));
     if (!accounts)
         RETURN_IF_ERROR(make_administrator(c, tx));
+    RETURN_IF_ERROR(system_seed(c, tx));
     /* Zones may have come since an account was made. */
     store_accounts all = {0};
     struct error *e = store_account_list(tx, &all);
@@ -92,13 +94,14 @@ static struct error *open_db(struct cloud *c)
     db_register_metrics(c->db, daemon_metrics(c->daemon), "db=\"cloud\"");
     RETURN_IF_ERROR(keys_open(c->config->state_dir, &c->keys));
     RETURN_IF_ERROR(db_write_wait(c->db, DB_FORCED, seed, c));
+    RETURN_IF_ERROR(system_credentials_write(c));
     return identity_write(c);
 }
 
 static struct error *open_all(struct cloud *c)
 {
     RETURN_IF_ERROR(open_db(c));
-    struct brain_options o = {c->daemon, c->db, c->timing, c->config->amqp_url};
+    struct brain_options o = {c->daemon, c->db, c->timing, c->config->amqp_url, c->keys};
     RETURN_IF_ERROR(brain_new(&o, &c->brain));
     RETURN_IF_ERROR(brain_connect(c->brain));
     RETURN_IF_ERROR(api_open(c, &c->api));
@@ -176,6 +179,10 @@ static const struct config_key keys[] = {
      .doc = "The first start writes the administrator's keys there, mode 0600."},
     {.name = "identity-file", .type = CONFIG_PATH, AT(identity_file),
      .doc = "Accounts and keys for the object store, which names the same file. Its folder is the two's only."},
+    {.name = "system-credentials-dir", .type = CONFIG_PATH, AT(system_credentials_dir),
+     .doc = "Where the keys of the cloud's own parts are written: image-service, node; mode 0640. None: nowhere."},
+    {.name = "store-url", .type = CONFIG_STRING, AT(store_url),
+     .doc = "The object store as the Image Service reaches it, e.g. http://127.0.0.1:8774. None: no images are made."},
     {.name = "instance-quota", .type = CONFIG_U64, AT(instance_quota), .value = "1000", .required = true,
      .min = 1, .max = 1000000, .doc = "Instances that an account may have, where it has no quota of its own."},
     {.name = "min-free", .type = CONFIG_U64, AT(min_free), .value = "256MiB", .required = true, .min = 0,

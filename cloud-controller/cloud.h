@@ -16,6 +16,8 @@ struct cloud_config {
     struct config_list zones;
     char *admin_credentials_file;
     char *identity_file;
+    char *system_credentials_dir;
+    char *store_url;
     char *timing;
     uint64_t instance_quota;
     uint64_t min_free;

@@ -87,6 +87,30 @@ struct error *keys_secret(const struct keys *k, const char *id, const struct sto
     return e;
 }
 
+void keys_image_make(const struct keys *k, struct store_image *ret)
+{
+    unsigned char key[SEAL_KEY_SIZE];
+    seal_key_random(key);
+    unsigned char *box = seal(k->cloud, key, sizeof key, ret->id.text, strlen(ret->id.text));
+    ret->sealed_len = sizeof key + SEAL_OVERHEAD;
+    memcpy(ret->sealed_key, box, ret->sealed_len);
+    free(box);
+    wipe(key, sizeof key);
+}
+
+struct error *keys_image_open(const struct keys *k, const struct store_image *i, unsigned char ret[32])
+{
+    unsigned char *key = NULL;
+    size_t len = 0;
+    RETURN_IF_ERROR(seal_open(k->cloud, i->sealed_key, i->sealed_len, i->id.text, strlen(i->id.text), &key, &len));
+    struct error *e = len == SEAL_KEY_SIZE ? NULL : error_new(ERROR_INTERNAL, "an image's key of %zu bytes", len);
+    if (!e)
+        memcpy(ret, key, SEAL_KEY_SIZE);
+    wipe(key, len);
+    free(key);
+    return e;
+}
+
 void keys_mac(const struct keys *k, const char *text, unsigned char ret[32])
 {
     hmac_sha256(k->cloud, sizeof k->cloud, text, strlen(text), ret);

@@ -22,6 +22,9 @@ void keys_make(const struct keys *k, const struct id *account, struct new_key *r
 /* The secret of a stored row; ERROR_DENIED where it was sealed otherwise. */
 struct error *keys_secret(const struct keys *k, const char *id, const struct store_key *row,
                           char ret[SECRET_LENGTH + 1]) _must_check_;
+/* A fresh key of an image, sealed into its row; and that key again, 32 bytes, to be wiped after use. */
+void keys_image_make(const struct keys *k, struct store_image *ret);
+struct error *keys_image_open(const struct keys *k, const struct store_image *i, unsigned char ret[32]) _must_check_;
 /* HMAC-SHA-256 under the cloud key, for tokens that come back to us. */
 void keys_mac(const struct keys *k, const char *text, unsigned char ret[32]);
 /* A new account's ids. */

@@ -20,5 +20,6 @@ core_libcore_a_SOURCES = \
 core_libcore_a_SOURCES += \
 	core/image/chunk.c core/image/chunk.h \
 	core/image/disk.c core/image/disk.h \
+	core/image/grant.c core/image/grant.h \
 	core/image/manifest.c core/image/manifest.h \
 	core/image/qcow2.c core/image/qcow2.h

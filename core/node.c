@@ -58,6 +58,7 @@ void node_free(struct node_model *n)
     array_free(&n->asked);
     array_free(&n->effects);
     map_free(n->by_id, NULL);
+    free(n->public_key);
     free(n);
 }
 
@@ -185,6 +186,7 @@ static void send_heartbeat(struct node_model *n)
     struct message *m = node_report(n, MESSAGE_HEARTBEAT);
     m->seq = n->seq;
     m->size = n->size;
+    m->body = xstrdup(n->public_key);
     array_each(&n->instances, i) {
         if (!(*i)->r.present)
             continue;

@@ -86,6 +86,7 @@ struct node_model {
     struct node_self self;
     uint64_t seq; /* of the next report that has one */
     struct size size;
+    char *public_key;       /* hex, told with each heartbeat; NULL: none */
     bool listed_once;       /* a good listing came since the start */
     uint64_t list_serial;
     bool listing;

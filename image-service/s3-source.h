@@ -2,15 +2,15 @@
 #ifndef IMAGE_SERVICE_S3_SOURCE_H
 #define IMAGE_SERVICE_S3_SOURCE_H
 /* A user's object as a source of disk bytes: ranges of 4 MiB, the last few kept in memory.  Nothing of it touches a disk
- * here.  The object is read in the version that was there at the start.  One thread. */
-#include "api/s3-client.h"
+ * here.  It is read by a URL that its owner's key signed for this one object, so the service itself has no right to
+ * look into anybody's buckets; and in the version that was there at the start.  One thread. */
+#include "common/http-client/http-client.h"
 #include "core/image/disk.h"
 
 struct s3_source;
 
-/* The caller and the texts are borrowed; `owner` is the account that must own the bucket. */
-struct error *s3_source_open(struct aws_caller *c, const char *bucket, const char *key, const char *owner,
-                             struct s3_source **ret) _must_check_;
+/* The URL is copied.  ERROR_NOT_FOUND, ERROR_DENIED; ERROR_INVALID where the object is empty. */
+struct error *s3_source_open(struct http_client *c, const char *url, struct s3_source **ret) _must_check_;
 void s3_source_free(struct s3_source *s);
 DEFINE_CLEANUP(struct s3_source *, s3_source_free)
 struct image_source s3_source_face(struct s3_source *s);

@@ -1,6 +1,8 @@
 # What runs on each host.
 noinst_LIBRARIES += node-controller/libnode.a
 node_controller_libnode_a_SOURCES = \
+	node-controller/image-cache/fetch.c node-controller/image-cache/fetch.h \
+	node-controller/image-cache/image-cache.c node-controller/image-cache/image-cache.h \
 	node-controller/instance-dir.c node-controller/instance-dir.h \
 	node-controller/jobs.c node-controller/jobs.h \
 	node-controller/node.c node-controller/node.h \
@@ -15,7 +17,7 @@ node_controller_libnode_a_SOURCES = \
 NODE_LIBS = node-controller/libnode.a
 sbin_PROGRAMS += node-controller/mallee-node-controller
 node_controller_mallee_node_controller_SOURCES = node-controller/main.c
-node_controller_mallee_node_controller_LDADD = $(NODE_LIBS) $(CORE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS)
+node_controller_mallee_node_controller_LDADD = $(NODE_LIBS) $(API_LIBS) $(CORE_LIBS) $(COMMON_LIBS) $(IMAGE_LIBS) $(LIBVIRT_LIBS)
 man_MANS += node-controller/mallee-node-controller.8
 CLEANFILES += node-controller/mallee-node-controller.8
 node-controller/mallee-node-controller.8: node-controller/mallee-node-controller$(EXEEXT)

@@ -73,14 +73,31 @@ struct error *instance_dir_owner(const char *dir, uint32_t *ret_uid)
     return NULL;
 }
 
-struct error *instance_dir_prepare(const char *dir, const char *base, uint32_t first_uid)
+/* The image's disk in the instance's own folder: one more name for it, which only the instance's user gets to. */
+static struct error *link_base(const char *dir, const char *base, char **ret)
+{
+    _cleanup_free_ char *own = instance_dir_base(dir);
+    if (link(base, own) != 0 && errno != EEXIST)
+        return error_errno(errno, "linking %s to %s", base, own);
+    *ret = TAKE_PTR(own);
+    return NULL;
+}
+
+char *instance_dir_base(const char *dir)
+{
+    return xasprintf("%s/base.raw", dir);
+}
+
+struct error *instance_dir_prepare(const char *dir, const char *base, bool own_base, uint32_t first_uid)
 {
     uint32_t uid = 0;
     if (access(dir, F_OK) != 0)
         RETURN_IF_ERROR(make_dir(dir, first_uid));
     RETURN_IF_ERROR(instance_dir_owner(dir, &uid));
-    _cleanup_free_ char *disk = xasprintf("%s/disk.qcow2", dir);
-    struct disk_spec spec = {.path = disk, .base = base, .uid = uid, .gid = uid};
+    _cleanup_free_ char *disk = xasprintf("%s/disk.qcow2", dir), *own = NULL;
+    if (own_base)
+        RETURN_IF_ERROR(link_base(dir, base, &own));
+    struct disk_spec spec = {.path = disk, .base = own ? own : base, .uid = uid, .gid = uid};
     return disk_make(&spec);
 }
 

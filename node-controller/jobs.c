@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/json/json.h"
+#include "core/image/grant.h"
 #include "node-controller/instance-dir.h"
 
 struct job {
@@ -48,15 +49,62 @@ static void set_result(struct job *j, struct error *e, const char *what)
     error_free(e);
 }
 
-/* The raw disk that the instance's image stands for. */
-static struct error *base_of(const struct job *j, char **ret)
+struct step {
+    struct node *node;
+    struct id id;
+    unsigned percent;
+};
+
+static void post_step(void *arg)
 {
-    _cleanup_(json_decrefp) json_t *body = NULL;
-    const char *name;
+    struct step *s = arg;
+    if (!s->node->stopping) {
+        _cleanup_free_ char *text = xasprintf("fetching the image %u %%", s->percent);
+        node_on_step(s->node->model, s->id.text, text);
+        node_carry_out(s->node);
+    }
+    free(s);
+}
+
+static void on_fetching(void *arg, unsigned percent)
+{
+    const struct job *j = arg;
+    struct step *s = xnew0(struct step);
+    *s = (struct step){j->node, j->record.id, percent};
+    loop_post(daemon_loop(j->node->daemon), post_step, s);
+}
+
+/* The disk of an image that was made from an upload: fetched with the key that was wrapped for this launch. */
+static struct error *fetch_base(struct job *j, const json_t *body, char **ret)
+{
+    struct image_want want = {.step = on_fetching, .arg = j};
+    struct image_grant grant = {.instance = j->record.id.text, .node = j->node->model->self.node.text};
+    unsigned char key[SEAL_KEY_SIZE];
+    const char *text;
+    RETURN_IF_ERROR(json_need_id(body, "image", &want.image));
+    RETURN_IF_ERROR(json_need_string(body, "grant", &text));
+    grant.image = want.image;
+    RETURN_IF_ERROR(image_grant_open(&grant, &j->node->pair, text, key));
+    want.key = key;
+    struct error *e = image_cache_get(j->node->images, &want, ret);
+    wipe(key, sizeof key);
+    return e;
+}
+
+static struct error *read_body(const struct job *j, json_t **ret)
+{
     if (!j->record.body)
         return error_new(ERROR_INVALID, "the instance came without a body");
-    RETURN_IF_ERROR(json_parse_object(j->record.body, strlen(j->record.body), 1u << 20, &body));
-    RETURN_IF_ERROR(json_need_string(body, "disk", &name));
+    return json_parse_object(j->record.body, strlen(j->record.body), 1u << 20, ret);
+}
+
+/* The raw disk of brick-dir that the image names; NULL where it names none. */
+static struct error *named_base(const struct job *j, const json_t *body, char **ret)
+{
+    const char *name = json_get_string(body, "disk", NULL);
+    *ret = NULL;
+    if (!name)
+        return NULL;
     if (!id_valid(name) || name[0] == '.')
         return error_new(ERROR_INVALID, "'%.40s' is no disk's name", name);
     *ret = xasprintf("%s/%s", j->node->config->brick_dir, name);
@@ -67,10 +115,26 @@ static struct error *prepare(struct job *j)
 {
     if (!(j->node->hypervisor->capabilities & HYPERVISOR_RUNS_GUESTS))
         return NULL; /* a hypervisor without guests needs no disks */
+    _cleanup_(json_decrefp) json_t *body = NULL;
     _cleanup_free_ char *base = NULL;
     _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
-    RETURN_IF_ERROR(base_of(j, &base));
-    return instance_dir_prepare(dir, base, (uint32_t)j->node->config->first_uid);
+    RETURN_IF_ERROR(read_body(j, &body));
+    RETURN_IF_ERROR(named_base(j, body, &base));
+    bool fetched = !base;
+    if (fetched)
+        RETURN_IF_ERROR(fetch_base(j, body, &base));
+    return instance_dir_prepare(dir, base, fetched, (uint32_t)j->node->config->first_uid);
+}
+
+/* What prepare() made the disk on. */
+static struct error *base_of(const struct job *j, const char *dir, char **ret)
+{
+    _cleanup_(json_decrefp) json_t *body = NULL;
+    RETURN_IF_ERROR(read_body(j, &body));
+    RETURN_IF_ERROR(named_base(j, body, ret));
+    if (!*ret)
+        *ret = instance_dir_base(dir);
+    return NULL;
 }
 
 static struct error *create(struct job *j)
@@ -87,7 +151,7 @@ static struct error *create(struct job *j)
                                .disk = disk,
                                .console = console};
     if (j->node->hypervisor->capabilities & HYPERVISOR_RUNS_GUESTS) {
-        RETURN_IF_ERROR(base_of(j, &base));
+        RETURN_IF_ERROR(base_of(j, dir, &base));
         RETURN_IF_ERROR(instance_dir_owner(dir, &spec.uid));
         spec.gid = spec.uid;
         spec.base = base;
@@ -188,6 +252,12 @@ static void work(void *arg)
     loop_post(daemon_loop(j->node->daemon), post_result, j);
 }
 
+/* Who waits for an image keeps nobody from being stopped or listed. */
+static struct workers *pool_of(struct node *n, enum node_effect_kind kind)
+{
+    return kind == NODE_LIST ? n->lister : kind == NODE_JOB_START ? n->preparers : n->workers;
+}
+
 void jobs_start(struct node *n, const struct node_effect *e)
 {
     struct job *j = xnew0(struct job);
@@ -201,7 +271,7 @@ void jobs_start(struct node *n, const struct node_effect *e)
     const struct node_instance *i = node_find(n->model, e->record.id.text);
     if (i)
         memcpy(j->request_id, i->request_id, sizeof j->request_id);
-    struct error *err = workers_submit(e->kind == NODE_LIST ? n->lister : n->workers, work, j);
+    struct error *err = workers_submit(pool_of(n, e->kind), work, j);
     if (err) { /* as if the hypervisor were not there: it is tried again */
         j->result = JOB_NOT_ASKED;
         error_free(err);

@@ -10,6 +10,7 @@
 #include "node-controller/jobs.h"
 
 #define JOB_THREADS 8
+#define PREPARE_THREADS 32
 #define JOBS_MAX 100000
 
 /* ---- effects ---- */
@@ -210,9 +211,14 @@ static void stop(void *state)
     mq_close(n->mq);
     if (n->hypervisor)
         hypervisor_interrupt(n->hypervisor); /* its outcomes are unknown, as after a kill */
+    if (n->images)
+        image_cache_interrupt(n->images);
+    workers_free(n->preparers);
     workers_free(n->workers);
     workers_free(n->lister);
     hypervisor_close(n->hypervisor);
+    image_cache_close(n->images);
+    wipe(&n->pair, sizeof n->pair);
     loop_drain(daemon_loop(n->daemon));
     if (n->timer)
         loop_timer_free(n->timer);
@@ -283,12 +289,30 @@ static struct error *open_broker(struct node *n)
     return NULL;
 }
 
+/* The node's key, which its heartbeats tell, and the cache of images that are wrapped for it. */
+static struct error *open_images(struct node *n)
+{
+    const struct node_config *config = n->config;
+    _cleanup_free_ char *key = xasprintf("%s/node.key", config->state_dir);
+    _cleanup_free_ char *dir = xasprintf("%s/images", config->state_dir);
+    RETURN_IF_ERROR(error_wrap(wrap_pair_file(key, &n->pair), "the node's key"));
+    n->model->public_key = hex_encode(n->pair.public, sizeof n->pair.public);
+    struct image_cache_options o = {.dir = dir,
+                                    .store_url = config->store_url,
+                                    .credentials_file = config->store_credentials_file,
+                                    .region = config->store_region,
+                                    .ca_file = config->store_ca_file};
+    return error_wrap(image_cache_open(&o, &n->images), "image cache");
+}
+
 static struct error *open_all(struct node *n)
 {
     RETURN_IF_ERROR(state_open(n->config->state_dir, &n->state));
     RETURN_IF_ERROR(load_model(n));
     n->workers = workers_new(JOB_THREADS, JOBS_MAX);
+    n->preparers = workers_new(PREPARE_THREADS, JOBS_MAX);
     n->lister = workers_new(1, 4);
+    RETURN_IF_ERROR(open_images(n));
     RETURN_IF_ERROR(open_hypervisor(n));
     RETURN_IF_ERROR(open_broker(n));
     node_started(n->model);
@@ -351,6 +375,14 @@ static const struct config_key keys[] = {
      .doc = "The emulator that domains run."},
     {.name = "brick-dir", .type = CONFIG_PATH, AT(brick_dir), .value = "/usr/share/mallee/brick",
      .doc = "Folder with the raw disks that images name."},
+    {.name = "store-url", .type = CONFIG_STRING, AT(store_url),
+     .doc = "The object store that images are fetched from, e.g. http://10.0.0.1:8774. None: only disks of brick-dir."},
+    {.name = "store-region", .type = CONFIG_STRING, AT(store_region), .value = "us-east-1", .required = true,
+     .doc = "The region's name, which requests to the store are signed with."},
+    {.name = "store-credentials-file", .type = CONFIG_PATH, AT(store_credentials_file),
+     .doc = "The node's keys for the store: lines access_key_id = … and secret_access_key = …"},
+    {.name = "store-ca-file", .type = CONFIG_PATH, AT(store_ca_file),
+     .doc = "Who may sign the store's certificate, PEM; the system's where it is unset."},
     {.name = "boot-id-file", .type = CONFIG_PATH, AT(boot_id_file), .value = "/proc/sys/kernel/random/boot_id",
      .required = true, .doc = "A file whose content changes with each boot of the host."},
     {.name = "vcpus", .type = CONFIG_U64, AT(vcpus), .value = "4", .required = true, .min = 1, .max = 100000,

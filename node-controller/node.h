@@ -5,11 +5,13 @@
  *
  * The model lives on the main loop's thread, which also makes its durable writes, in the order of its effects.  What
  * asks the hypervisor or makes disks runs on worker threads (jobs.h) and posts its result back. */
+#include "common/crypto/wrap.h"
 #include "common/daemon/daemon.h"
 #include "common/mq/mq.h"
 #include "common/status/status.h"
 #include "common/workers/workers.h"
 #include "node-controller/hypervisor/hypervisor.h"
+#include "node-controller/image-cache/image-cache.h"
 #include "node-controller/state.h"
 
 struct node_config {
@@ -24,6 +26,7 @@ struct node_config {
     char *brick_dir;
     char *boot_id_file;
     char *timing;
+    char *store_url, *store_region, *store_credentials_file, *store_ca_file;
     uint64_t vcpus, memory_mib, disk_gib;
     uint64_t first_uid;
 };
@@ -37,6 +40,9 @@ struct node {
     char *boot_id;
     struct hypervisor *hypervisor;
     struct workers *workers; /* jobs of instances */
+    struct workers *preparers; /* those that may wait for an image */
+    struct image_cache *images;
+    struct wrap_pair pair; /* for what is wrapped for this node */
     struct workers *lister;  /* listings, so that a slow job never delays them */
     struct mq_link *mq;
     struct status_server *status;

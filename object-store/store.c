@@ -17,7 +17,7 @@
 
 struct store_config {
     struct daemon_config daemon;
-    char *listen, *cert_file, *key_file, *state_dir, *identity_file, *region;
+    char *listen, *cert_file, *key_file, *node_listen, *node_cert_file, *node_key_file, *state_dir, *identity_file, *region;
     uint64_t min_free, garbage_delay, connections, per_address;
 };
 
@@ -30,6 +30,12 @@ static const struct config_key keys[] = {
      .doc = "The certificate (PEM) of the listener; without it the listener speaks plain HTTP."},
     {.name = "key-file", .type = CONFIG_PATH, .offset = offsetof(struct store_config, key_file),
      .doc = "The certificate's key (PEM)."},
+    {.name = "node-listen", .type = CONFIG_ADDRESS, .offset = offsetof(struct store_config, node_listen),
+     .tls_key = "node-cert-file", .doc = "Where S3 is answered too, for nodes: the address of their network."},
+    {.name = "node-cert-file", .type = CONFIG_PATH, .offset = offsetof(struct store_config, node_cert_file),
+     .doc = "The certificate (PEM) of that listener."},
+    {.name = "node-key-file", .type = CONFIG_PATH, .offset = offsetof(struct store_config, node_key_file),
+     .doc = "Its key (PEM)."},
     {.name = "state-dir", .type = CONFIG_PATH, .offset = offsetof(struct store_config, state_dir),
      .value = "/var/lib/mallee/object-store", .required = true, .doc = "The folder of the index and the data."},
     {.name = "identity-file", .type = CONFIG_PATH, .offset = offsetof(struct store_config, identity_file),
@@ -179,7 +185,12 @@ static struct error *serve(struct store *s, const struct store_config *c)
     RETURN_IF_ERROR(http_server_start(&o, &s->http));
     metrics_register(s->metrics, http_metric_rows, http_metric_rows_len, http_server_metrics(s->http), NULL);
     log_info("S3 at port %u", http_server_port(s->http));
-    return NULL;
+    if (!c->node_listen)
+        return NULL;
+    o.listen = c->node_listen;
+    o.cert_file = c->node_cert_file;
+    o.key_file = c->node_key_file;
+    return http_server_start(&o, &s->node_http);
 }
 
 static void stop(void *state)
@@ -194,6 +205,7 @@ static void stop(void *state)
     if (s->http)
         metrics_remove(s->metrics, http_server_metrics(s->http));
     http_server_stop(s->http);
+    http_server_stop(s->node_http);
     workers_free(s->workers);
     if (s->sweeper)
         loop_timer_free(s->sweeper);

@@ -20,6 +20,7 @@ struct store {
     struct identity *identity;
     struct workers *workers;
     struct http_server *http;
+    struct http_server *node_http; /* the same for nodes; NULL: none */
     struct loop_timer *sweeper;
     char *region;
     int64_t garbage_delay;  /* ms */

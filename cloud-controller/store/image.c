@@ -2,6 +2,10 @@
 #include <config.h>
 #include "cloud-controller/store/store.h"
 
+#define COLUMNS                                                                                    \
+    "SELECT id, account_id, name, description, architecture, state, disk_name, public, created_ms, " \
+    "source_bucket, source_key, sealed_key, disk_bytes, progress, reason FROM image "
+
 void store_image_free(struct store_image *i)
 {
     free(i->name);
@@ -9,19 +13,17 @@ void store_image_free(struct store_image *i)
     free(i->architecture);
     free(i->state);
     free(i->disk_name);
+    free(i->source_bucket);
+    free(i->source_key);
+    free(i->reason);
 }
 
-struct error *store_image_get(struct db_tx *tx, const char *account, const char *id, struct store_image *ret)
+static struct error *read_image(struct db_stmt *s, struct store_image *ret)
 {
-    _cleanup_db_stmt_ struct db_stmt *s = NULL;
-    bool row;
-    RETURN_IF_ERROR(db_query(tx, &s,
-                             "SELECT id, account_id, name, description, architecture, state, disk_name, public, "
-                             "created_ms FROM image WHERE id = ?1 AND (account_id = ?2 OR public)",
-                             "tt", id, account));
-    RETURN_IF_ERROR(db_step(s, &row));
-    if (!row)
-        return error_new(ERROR_NOT_FOUND, "image %s", id);
+    size_t sealed_len = 0;
+    const void *sealed = db_col_blob(s, 11, &sealed_len);
+    if (sealed_len > sizeof ret->sealed_key)
+        return error_new(ERROR_INTERNAL, "sealed key of %zu bytes", sealed_len);
     *ret = (struct store_image){
         .id = db_col_id(s, 0),
         .account = db_col_id(s, 1),
@@ -32,8 +34,52 @@ struct error *store_image_get(struct db_tx *tx, const char *account, const char 
         .disk_name = db_col_dup(s, 6),
         .public = db_col_i64(s, 7) != 0,
         .created_ms = db_col_i64(s, 8),
+        .source_bucket = db_col_dup(s, 9),
+        .source_key = db_col_dup(s, 10),
+        .sealed_len = sealed_len,
+        .disk_bytes = db_col_u64(s, 12),
+        .progress = db_col_u64(s, 13),
+        .reason = db_col_dup(s, 14),
     };
+    if (sealed_len)
+        memcpy(ret->sealed_key, sealed, sealed_len);
     return NULL;
+}
+
+static struct error *read_one(struct db_stmt *s, const char *id, struct store_image *ret)
+{
+    bool row;
+    RETURN_IF_ERROR(db_step(s, &row));
+    return row ? read_image(s, ret) : error_new(ERROR_NOT_FOUND, "image %s", id);
+}
+
+struct error *store_image_get(struct db_tx *tx, const char *account, const char *id, struct store_image *ret)
+{
+    _cleanup_db_stmt_ struct db_stmt *s = NULL;
+    RETURN_IF_ERROR(db_query(
+        tx, &s, COLUMNS "WHERE id = ?1 AND (account_id = ?2 OR public) AND state <> 'deregistered'", "tt", id, account));
+    return read_one(s, id, ret);
+}
+
+struct error *store_image_find(struct db_tx *tx, const char *id, struct store_image *ret)
+{
+    _cleanup_db_stmt_ struct db_stmt *s = NULL;
+    RETURN_IF_ERROR(db_query(tx, &s, COLUMNS "WHERE id = ?", "t", id));
+    return read_one(s, id, ret);
+}
+
+struct error *store_image_list(struct db_tx *tx, const char *account, store_images *ret)
+{
+    _cleanup_db_stmt_ struct db_stmt *s = NULL;
+    RETURN_IF_ERROR(db_query(
+        tx, &s, COLUMNS "WHERE (account_id = ?1 OR public) AND state <> 'deregistered' ORDER BY id", "t", account));
+    for (;;) {
+        bool row;
+        RETURN_IF_ERROR(db_step(s, &row));
+        if (!row)
+            return NULL;
+        RETURN_IF_ERROR(read_image(s, array_add(ret)));
+    }
 }
 
 struct error *store_image_seed(struct db_tx *tx, const struct store_image *i, int64_t now)
@@ -43,4 +89,23 @@ struct error *store_image_seed(struct db_tx *tx, const struct store_image *i, in
                    "disk_name, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                    "ttttttuti", i->id.text, i->account.text, i->name, i->description, i->architecture,
                    i->state, (uint64_t)i->public, i->disk_name, now);
+}
+
+struct error *store_image_insert(struct db_tx *tx, const struct store_image *i, int64_t now)
+{
+    return db_exec(tx,
+                   "INSERT INTO image (id, account_id, name, description, architecture, state, public, disk_name, "
+                   "created_ms, source_bucket, source_key, sealed_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   "ttttttutittb", i->id.text, i->account.text, i->name, i->description, i->architecture, i->state,
+                   (uint64_t)i->public, i->disk_name, now, i->source_bucket, i->source_key, i->sealed_key,
+                   i->sealed_len);
+}
+
+struct error *store_image_deregister(struct db_tx *tx, const char *account, const char *id)
+{
+    RETURN_IF_ERROR(db_exec(tx,
+                            "UPDATE image SET state = 'deregistered', name = id, taken_by = NULL WHERE id = ?1 AND "
+                            "account_id = ?2 AND state <> 'deregistered'",
+                            "tt", id, account));
+    return db_changes(tx) ? NULL : error_new(ERROR_NOT_FOUND, "image %s", id);
 }

@@ -90,15 +90,54 @@ struct error *store_address_release(struct db_tx *tx, const char *instance, int6
 /* ---- image.c ---- */
 struct store_image {
     struct id id, account;
-    char *name, *description, *architecture, *state, *disk_name;
+    char *name, *description, *architecture, *state;
+    char *disk_name; /* of a disk in each node's brick-dir; "": made from the source */
     bool public;
     int64_t created_ms;
+    char *source_bucket, *source_key;
+    unsigned char sealed_key[128];
+    size_t sealed_len; /* 0: none */
+    uint64_t disk_bytes, progress;
+    char *reason;
 };
 void store_image_free(struct store_image *i);
+typedef ARRAY(struct store_image) store_images;
 /* An image that the account may launch: its own or a public one. ERROR_NOT_FOUND. */
 struct error *store_image_get(struct db_tx *tx, const char *account, const char *id, struct store_image *ret)
     _must_check_;
+/* The same whoever asks, deregistered ones too. */
+struct error *store_image_find(struct db_tx *tx, const char *id, struct store_image *ret) _must_check_;
+struct error *store_image_list(struct db_tx *tx, const char *account, store_images *ret) _must_check_;
 struct error *store_image_seed(struct db_tx *tx, const struct store_image *i, int64_t now) _must_check_;
+/* ERROR_EXISTS: the account has one of that name. */
+struct error *store_image_insert(struct db_tx *tx, const struct store_image *i, int64_t now) _must_check_;
+/* Its name is free again; its row stays until what it was made of is removed. ERROR_NOT_FOUND: not the account's. */
+struct error *store_image_deregister(struct db_tx *tx, const char *account, const char *id) _must_check_;
+
+/* ---- image-job.c: what the Image Service has to do ---- */
+/* An image to be made, or one to be removed that nothing stands on any more, taken for the service of that key: a job
+ * is another's only when nothing was heard of it for a minute.  ERROR_NOT_FOUND: none. */
+struct error *store_image_job_take(struct db_tx *tx, const char *service, int64_t now, struct store_image *ret)
+    _must_check_;
+/* False: the job is not that service's any more. */
+struct error *store_image_job_progress(struct db_tx *tx, const char *service, const char *id, uint64_t percent,
+                                       int64_t now, bool *ret_go_on) _must_check_;
+struct error *store_image_job_done(struct db_tx *tx, const char *service, const char *id, uint64_t disk_bytes)
+    _must_check_;
+struct error *store_image_job_failed(struct db_tx *tx, const char *service, const char *id, const char *reason)
+    _must_check_;
+
+/* ---- system.c: the cloud's own parts ---- */
+/* The public key that the node enrolled with; ERROR_NOT_FOUND. */
+struct error *store_node_key_get(struct db_tx *tx, const char *node, unsigned char ret[32]) _must_check_;
+struct error *store_node_key_put(struct db_tx *tx, const char *node, const unsigned char key[32]) _must_check_;
+/* True where the access key is the one made for this part. */
+struct error *store_system_key_is(struct db_tx *tx, const char *role, const char *key_id, bool *ret) _must_check_;
+struct error *store_system_key_count(struct db_tx *tx, uint64_t *ret) _must_check_;
+struct error *store_system_key_put(struct db_tx *tx, const char *role, const char *key_id) _must_check_;
+/* An enabled access key of the account; ERROR_NOT_FOUND. */
+struct error *store_key_of(struct db_tx *tx, const char *account, struct id *ret_id, struct store_key *ret)
+    _must_check_;
 
 /* ---- type.c ---- */
 struct store_type {

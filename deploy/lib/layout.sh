@@ -45,6 +45,7 @@ layout_derive() {
     HOST_ADDRESS=$NET_BASE.$NET_THIRD.1
     PORT=$((20000 + 64 * NET_INDEX))
     EPMD_PORT=$PORT DIST_PORT=$((PORT + 1)) AMQP_PORT=$((PORT + 2)) CLOUD_PORT=$((PORT + 3)) STORE_PORT=$((PORT + 4))
+    STORE_NODE_PORT=$((PORT + 5)) IMAGE_PORT=$((PORT + 6))
     CLUSTER_PORT=$((PORT + 10)) CTL_PORT=$((PORT + 40))
     NODE_PORT=8790
     ZONE_NAMES=()
@@ -105,6 +106,7 @@ secret() { # NAME
 CLOUD_UID=64790
 CLUSTER_UID=64791
 STORE_UID=64792
+IMAGE_UID=64793
 
 put_config() { # OWNER FILE, text on stdin
     (umask 077 && cat >"$2.new")

@@ -31,6 +31,10 @@ hypervisor-uri = qemu+unix:///system?socket=$BASE/nodes/node-$n/run/libvirt-sock
 domain-type = $DOMAIN_TYPE
 emulator = $EMULATOR
 brick-dir = $BASE/brick
+store-url = https://$HOST_ADDRESS:$STORE_NODE_PORT
+store-region = $REGION
+store-credentials-file = $BASE/state/system/node
+store-ca-file = $BASE/etc/store-cert.pem
 boot-id-file = $(boot_id_file "$n")
 vcpus = ${MALLEE_NODE_VCPUS:-$((8 * $(nproc)))}
 memory-mib = ${MALLEE_NODE_MEMORY_MIB:-$(node_memory_mib)}

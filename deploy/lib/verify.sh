@@ -22,6 +22,8 @@ verify() {
     wait_ready "the Cloud Controller" "$DIR/log/cloud.log" 30 healthy "127.0.0.1:$CLOUD_PORT"
     step "waiting for the object store" "$DIR/log/store.log"
     wait_ready "the object store" "$DIR/log/store.log" 30 healthy "127.0.0.1:$STORE_PORT"
+    step "waiting for the Image Service" "$DIR/log/image.log"
+    wait_ready "the Image Service" "$DIR/log/image.log" 30 healthy "127.0.0.1:$IMAGE_PORT"
     for ((z = 0; z < ZONES; z++)); do
         step "waiting for the Cluster Controller of ${ZONE_NAMES[$z]}" "$DIR/log/cluster-${ZONE_NAMES[$z]}.log"
         wait_ready "the Cluster Controller of ${ZONE_NAMES[$z]}" "$DIR/log/cluster-${ZONE_NAMES[$z]}.log" 30 \

@@ -28,9 +28,12 @@ void s3_memory_put(struct s3_memory *s, const char *path, const void *data, size
     o->len = len;
 }
 
-static void answer(struct http_request *r, int status, const char *data, size_t len, const char *etag)
+static void answer(struct http_request *r, int status, const char *data, size_t len, const char *etag,
+                   const char *range)
 {
     struct http_answer *a = http_answer_new(status);
+    if (range)
+        http_answer_set(a, "Content-Range", range);
     if (etag)
         http_answer_set(a, "ETag", etag);
     if (streq(http_request_method(r), "HEAD"))
@@ -46,18 +49,23 @@ static void answer_get(struct s3_memory *s, struct http_request *r, struct s3_ob
     _cleanup_free_ char *hash = sha256_hex(o->data, o->len), *etag = xasprintf("\"%.32s\"", hash);
     unsigned long first = 0, last = o->len - 1;
     if (!s->fail_gets_after) {
-        answer(r, 503, NULL, 0, NULL);
+        answer(r, 503, NULL, 0, NULL, NULL);
         return;
     }
     if (streq(http_request_method(r), "GET") && s->fail_gets_after > 0)
         s->fail_gets_after--;
     o->gets++;
     if (match && !streq(match, etag)) {
-        answer(r, 412, NULL, 0, NULL);
+        answer(r, 412, NULL, 0, NULL, NULL);
         return;
     }
-    bool part = range && sscanf(range, "bytes=%lu-%lu", &first, &last) == 2 && last < o->len && first <= last;
-    answer(r, part ? 206 : 200, o->data + first, part ? last - first + 1 : o->len, etag);
+    bool part = range && sscanf(range, "bytes=%lu-%lu", &first, &last) == 2;
+    if (part && (last >= o->len || first > last)) {
+        answer(r, 416, NULL, 0, NULL, NULL);
+        return;
+    }
+    _cleanup_free_ char *told = part ? xasprintf("bytes %lu-%lu/%zu", first, last, o->len) : NULL;
+    answer(r, part ? 206 : 200, o->data + first, part ? last - first + 1 : o->len, etag, told);
 }
 
 static void on_begin(void *arg, struct http_request *r)
@@ -70,22 +78,22 @@ static void on_end(void *arg, struct http_request *r)
 {
     struct s3_memory *s = arg;
     const char *method = http_request_method(r), *path = http_request_path(r);
-    const char *owner = http_request_header(r, "x-amz-expected-bucket-owner", NULL);
+    const char *query = http_request_query(r);
     size_t len;
     const char *body = http_request_body(r, &len);
     struct s3_object *o = s3_memory_find(s, path);
-    if (!http_request_header(r, "Authorization", NULL) || (owner && s->owner && !streq(owner, s->owner))) {
-        answer(r, 403, NULL, 0, NULL);
+    if (!http_request_header(r, "Authorization", NULL) && !(query && strstr(query, "X-Amz-Signature="))) {
+        answer(r, 403, NULL, 0, NULL, NULL);
     } else if (streq(method, "PUT")) {
         s3_memory_put(s, path, body, len);
-        answer(r, 200, NULL, 0, NULL);
+        answer(r, 200, NULL, 0, NULL, NULL);
     } else if (!o) {
-        answer(r, 404, NULL, 0, NULL);
+        answer(r, 404, NULL, 0, NULL, NULL);
     } else if (streq(method, "DELETE")) {
         free(o->path);
         free(o->data);
         array_remove_swap(&s->objects, (size_t)(o - s->objects.data));
-        answer(r, 204, NULL, 0, NULL);
+        answer(r, 204, NULL, 0, NULL, NULL);
     } else {
         answer_get(s, r, o);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_LIB_S3_MEMORY_H
 #define TESTS_LIB_S3_MEMORY_H
-/* An object store in memory, for tests: PUT, GET with Range and If-Match, HEAD, DELETE, path-style.  It looks at no
- * signature, but wants one.  A test may look at its objects while no call is on its way. */
+/* An object store in memory, for tests: PUT, GET with Range and If-Match, HEAD, DELETE, path-style.  It checks no
+ * signature, but wants one, in a header or in the query.  A test may look at its objects while no call is on its way. */
 #include "common/base/array.h"
 #include "common/http-server/http-server.h"
 
@@ -16,7 +16,6 @@ struct s3_object {
 struct s3_memory {
     struct http_server *http;
     char *url;
-    const char *owner; /* of every bucket; NULL: not asked */
     ARRAY(struct s3_object) objects;
     int fail_gets_after; /* answers 503 once it reaches 0; negative: never */
 };

@@ -16,6 +16,7 @@
 struct world {
     struct s3_memory s3;
     struct aws_caller *caller;
+    struct http_client *http;
     struct id image;
     unsigned char key[SEAL_KEY_SIZE];
     char *disk;
@@ -25,9 +26,10 @@ static int setup(void **state)
 {
     struct world *w = xnew0(struct world);
     s3_memory_start(&w->s3);
-    w->s3.owner = "111122223333";
     struct aws_caller_options o = {w->s3.url, "AKIAEXAMPLE", "secret", "us-east-1", "s3", NULL};
+    struct http_client_options http = {0};
     assert_null(aws_caller_new(&o, &w->caller));
+    assert_null(http_client_new(&http, &w->http));
     w->image = id_of("ami-0123456789abcdef0");
     seal_key_random(w->key);
     w->disk = xcalloc(1, DISK);
@@ -42,6 +44,7 @@ static int teardown(void **state)
 {
     struct world *w = *state;
     aws_caller_free(w->caller);
+    http_client_free(w->http);
     s3_memory_stop(&w->s3);
     free(w->disk);
     free(w);
@@ -57,11 +60,12 @@ static struct error *note_progress(void *arg, uint64_t done, uint64_t all)
     return NULL;
 }
 
-static struct error *make(struct world *w, const char *owner, uint64_t *progress)
+static struct error *make(struct world *w, const char *name, uint64_t *progress)
 {
+    _cleanup_free_ char *url = xasprintf("%s/mine/%s?X-Amz-Signature=abc", w->s3.url, name);
     _cleanup_(s3_source_freep) struct s3_source *source = NULL;
     _cleanup_(image_disk_freep) struct image_disk *disk = NULL;
-    RETURN_IF_ERROR(s3_source_open(w->caller, "mine", "my disk.raw", owner, &source));
+    RETURN_IF_ERROR(s3_source_open(w->http, url, &source));
     struct image_source face = s3_source_face(source);
     RETURN_IF_ERROR(image_disk_open(&face, &disk));
     struct image_make m = {w->caller, w->image, w->key, disk, progress ? note_progress : NULL, progress};
@@ -72,7 +76,7 @@ static void test_make(void **state)
 {
     struct world *w = *state;
     uint64_t progress = 0;
-    assert_null(make(w, "111122223333", &progress));
+    assert_null(make(w, "my%20disk.raw", &progress));
     assert_int_equal(progress, 4);
     struct s3_object *sealed = s3_memory_find(&w->s3, "/mallee-images/manifests/ami-0123456789abcdef0");
     assert_non_null(sealed);
@@ -96,19 +100,29 @@ static void test_make(void **state)
     assert_null(image_unmake(w->caller, &w->image, w->key));
 }
 
-static void test_not_his(void **state)
+static void expect(struct world *w, const char *name, const struct error_code *code)
+{
+    struct error *e = make(w, name, NULL);
+    assert_true(error_is(e, code));
+    error_free(e);
+}
+
+static void test_refused(void **state)
 {
     struct world *w = *state;
-    struct error *e = make(w, "999988887777", NULL);
-    assert_true(error_is(e, &ERROR_DENIED));
-    error_free(e);
+    expect(w, "none", &ERROR_NOT_FOUND);
+    s3_memory_put(&w->s3, "/mine/empty", "", 0);
+    expect(w, "empty", &ERROR_INVALID);
+    s3_memory_put(&w->s3, "/mine/gzip", "\x1f\x8b_", 3);
+    expect(w, "gzip", &ERROR_INVALID);
 }
 
 static struct error *change_object(void *arg, uint64_t done, uint64_t all)
 {
     (void)all;
+    _cleanup_free_ char *another = xcalloc(1, DISK); /* of the same size */
     if (done == 1)
-        s3_memory_put(arg, "/mine/my%20disk.raw", "another", 7);
+        s3_memory_put(arg, "/mine/my%20disk.raw", another, DISK);
     return NULL;
 }
 
@@ -118,7 +132,8 @@ static void test_changed(void **state)
     struct world *w = *state;
     _cleanup_(s3_source_freep) struct s3_source *source = NULL;
     _cleanup_(image_disk_freep) struct image_disk *disk = NULL;
-    assert_null(s3_source_open(w->caller, "mine", "my disk.raw", NULL, &source));
+    _cleanup_free_ char *url = xasprintf("%s/mine/my%%20disk.raw?X-Amz-Signature=abc", w->s3.url);
+    assert_null(s3_source_open(w->http, url, &source));
     struct image_source face = s3_source_face(source);
     assert_null(image_disk_open(&face, &disk));
     struct image_make m = {w->caller, w->image, w->key, disk, change_object, &w->s3};
@@ -128,24 +143,14 @@ static void test_changed(void **state)
     assert_null(s3_memory_find(&w->s3, "/mallee-images/manifests/ami-0123456789abcdef0"));
 }
 
-static void test_not_there(void **state)
-{
-    struct world *w = *state;
-    struct s3_source *source = NULL;
-    struct error *e = s3_source_open(w->caller, "mine", "none", NULL, &source);
-    assert_true(error_is(e, &ERROR_NOT_FOUND));
-    error_free(e);
-}
-
 #define IN_WORLD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_make),
-        IN_WORLD(test_not_his),
         IN_WORLD(test_changed),
-        IN_WORLD(test_not_there),
+        IN_WORLD(test_refused),
     };
     return cmocka_run_group_tests_name("image-make", tests, NULL, NULL);
 }

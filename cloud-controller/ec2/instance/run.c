@@ -154,7 +154,8 @@ static char *make_body(const struct run *r, const struct store_instance *i)
     _cleanup_(json_decrefp) json_t *o = json_object();
     json_set_string(o, "account", i->account.text);
     json_set_string(o, "image", i->image.text);
-    json_set_string(o, "disk", r->image.disk_name);
+    if (*r->image.disk_name)
+        json_set_string(o, "disk", r->image.disk_name);
     json_set_string(o, "type", i->type.text);
     json_set_string(o, "address", i->private_ip);
     json_set_string(o, "mac", i->mac);
