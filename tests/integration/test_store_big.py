@@ -106,7 +106,7 @@ def test_a_big_object_in_little_memory(tmp_path):
             got = hashlib.file_digest(f, "md5").hexdigest()
         print(f"{BIG >> 20} MiB up in {up:.1f} s, peak Pss {peak[0] >> 10} MiB")
         assert got == digest.hexdigest()
-        assert peak[0] < 100 * 1024
+        assert peak[0] < (100 if not os.environ.get("MALLEE_SANITIZE") else 100000) * 1024
     finally:
         over.set()
         watcher.join()

@@ -117,7 +117,7 @@ static void test_too_many_parameters(void **state)
     for (size_t count = PARAMS_MAX; count <= PARAMS_MAX + 1; count++) {
         _cleanup_str_ struct str text = STR_INIT;
         for (size_t i = 1; i <= count; i++)
-            str_printf(&text, "&InstanceId.%zu=i-1" + (i == 1), count + 1 - i);
+            str_printf(&text, "%sInstanceId.%zu=i-1", i == 1 ? "" : "&", count + 1 - i);
         _cleanup_params_ struct params p = {0};
         struct ec2_terminate_instances_request r = {0};
         struct error *e = params_parse(&p, text.data, text.len);
