@@ -304,6 +304,8 @@ void cluster_on_report(struct cluster_model *c, const struct message *m)
 {
     if (id_none(&m->node) || c->state == CLUSTER_JOINING)
         return;
+    if (!node_find(c, &m->node))
+        c->ask_left = 0; /* enrolled since the snapshot: ask for it anew at the next tick */
     struct cluster_node *n = node_get(c, &m->node);
     if (m->run < n->run)
         return;

@@ -9,8 +9,9 @@
 
 struct error *call_bucket(struct call *c, struct db_tx *tx, struct bucket *ret)
 {
+    const char *owner = call_header(c, "x-amz-expected-bucket-owner");
     RETURN_IF_ERROR(index_bucket(tx, c->bucket, ret));
-    if (!streq(ret->account, c->account.id))
+    if (!streq(ret->account, c->account.id) || (owner && !streq(owner, ret->account)))
         return error_new_code(&S3_ACCESS_DENIED, "%s", S3_ACCESS_DENIED.message);
     return NULL;
 }

@@ -80,8 +80,10 @@ struct error *detail_of_request(struct call *c, char **ret) _must_check_;
 void detail_set_checksum(char **detail, enum checksum kind, const char *value, const char *type);
 bool detail_checksum(const char *detail, enum checksum *ret_kind, char **ret_value, char **ret_type);
 void detail_set_algorithm(char **detail, enum checksum kind, const char *type);
-void detail_set_parts(char **detail, size_t parts);
+/* Of an object made of parts: how many, and by which upload, so that a repeated completion gets the same answer. */
+void detail_set_parts(char **detail, size_t parts, const char *upload);
 size_t detail_parts(const char *detail);
+bool detail_made_by(const char *detail, const char *upload);
 /* The kept headers into the answer. */
 void detail_answer(const char *detail, struct http_answer *a);
 

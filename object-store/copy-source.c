@@ -37,8 +37,9 @@ struct error *copy_source_parse(struct call *c, struct copy_source *ret)
 struct error *copy_source_object(struct call *c, struct db_tx *tx, const struct copy_source *s, struct object *ret)
 {
     struct bucket b;
+    const char *owner = call_header(c, "x-amz-source-expected-bucket-owner");
     RETURN_IF_ERROR(index_bucket(tx, s->bucket, &b));
-    if (!streq(b.account, c->account.id))
+    if (!streq(b.account, c->account.id) || (owner && !streq(owner, b.account)))
         return error_new_code(&S3_ACCESS_DENIED, "%s", S3_ACCESS_DENIED.message);
     return index_object(tx, b.id, (struct key){s->key, s->key_len}, true, ret);
 }

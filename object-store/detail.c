@@ -125,11 +125,18 @@ bool detail_checksum(const char *detail, enum checksum *ret_kind, char **ret_val
     return true;
 }
 
-void detail_set_parts(char **detail, size_t parts)
+void detail_set_parts(char **detail, size_t parts, const char *upload)
 {
     _cleanup_json_ json_t *o = open_detail(*detail);
     json_set_u64(o, "parts", parts);
+    json_set_string(o, "upload", upload);
     replace(detail, o);
+}
+
+bool detail_made_by(const char *detail, const char *upload)
+{
+    _cleanup_json_ json_t *o = open_detail(detail);
+    return streq(json_get_string(o, "upload", ""), upload);
 }
 
 size_t detail_parts(const char *detail)

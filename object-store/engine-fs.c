@@ -145,7 +145,7 @@ void engine_file_free(struct engine_file *f)
     free(f);
 }
 
-static void pin(struct engine *e, const char *name, long change)
+static void change_pins(struct engine *e, const char *name, long change)
 {
     long count = (long)(intptr_t)map_get(e->pins, name) + change;
     if (count)
@@ -163,7 +163,7 @@ struct error *engine_read(struct engine *e, const char *name, int *ret_fd)
     int fd = openat(e->dirs[dir], name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     int err = errno;
     if (fd >= 0)
-        pin(e, name, 1);
+        change_pins(e, name, 1);
     pthread_mutex_unlock(&e->lock);
     if (fd < 0)
         return error_errno(err, "cannot open data file %s", name);
@@ -174,8 +174,20 @@ struct error *engine_read(struct engine *e, const char *name, int *ret_fd)
 void engine_release(struct engine *e, const char *name, int fd)
 {
     close(fd);
+    engine_unpin(e, name);
+}
+
+void engine_pin(struct engine *e, const char *name)
+{
     pthread_mutex_lock(&e->lock);
-    pin(e, name, -1);
+    change_pins(e, name, 1);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void engine_unpin(struct engine *e, const char *name)
+{
+    pthread_mutex_lock(&e->lock);
+    change_pins(e, name, -1);
     pthread_mutex_unlock(&e->lock);
 }
 

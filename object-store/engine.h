@@ -30,6 +30,9 @@ DEFINE_CLEANUP(struct engine_file *, engine_file_free)
 /* Opens for reading and pins; closed and unpinned by engine_release(). */
 struct error *engine_read(struct engine *e, const char *name, int *ret_fd) _must_check_;
 void engine_release(struct engine *e, const char *name, int fd);
+/* A pin without opening, for what will be read later; engine_unpin() ends it. */
+void engine_pin(struct engine *e, const char *name);
+void engine_unpin(struct engine *e, const char *name);
 /* Removes unless it is pinned; *ret_gone tells. */
 struct error *engine_remove(struct engine *e, const char *name, bool *ret_gone) _must_check_;
 /* Calls fn for each kept file of an earlier process; fn returns false to have it removed. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
+#include <strings.h>
 #include "api/uri.h"
 #include "common/base/mem.h"
 #include "common/base/clock.h"
@@ -154,6 +155,26 @@ static struct error *take_path(struct call *c)
     return NULL;
 }
 
+/* What a request asks for beside its operation and would be wrong to pass over in silence. */
+static struct error *check_wishes(struct call *c)
+{
+    static const char *const not_had[] = {"x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-tagging", "x-amz-grant-",
+                                          "x-amz-copy-source-server-side-encryption", "x-amz-bucket-object-lock-enabled"};
+    size_t len = 0;
+    const struct http_header *headers = http_request_headers(c->http, &len);
+    const char *acl = call_header(c, "x-amz-acl"), *class = call_header(c, "x-amz-storage-class");
+    for (size_t i = 0; i < len; i++)
+        for (size_t j = 0; j < ARRAY_SIZE(not_had); j++)
+            if (!strncasecmp(headers[i].name, not_had[j], strlen(not_had[j])) && !streq(headers[i].value, "false") &&
+                strcasecmp(headers[i].name, "x-amz-tagging-directive") != 0)
+                return error_new(S3_NOT_HAD, "The header %s implies functionality that this store does not have.", not_had[j]);
+    if (acl && !streq(acl, "private") && !str_starts(acl, "bucket-owner-"))
+        return error_new_code(&S3_ACL_UNSUPPORTED, "%s", S3_ACL_UNSUPPORTED.message);
+    if (class && !streq(class, "STANDARD"))
+        return error_new_code(&S3_STORAGE_CLASS, "%s", S3_STORAGE_CLASS.message);
+    return NULL;
+}
+
 static struct error *prepare(struct call *c)
 {
     struct error *e = NULL;
@@ -168,6 +189,7 @@ static struct error *prepare(struct call *c)
     c->op = operation_find(c, &e);
     if (e)
         return e;
+    RETURN_IF_ERROR(check_wishes(c));
     if (c->op->body == BODY_STREAM)
         return body_begin(c);
     if (str_starts(c->payload, "STREAMING-"))

@@ -13,7 +13,8 @@
 
 #define FILE_MAX  (16 * 1024 * 1024)
 #define LINE_MAX_ 4096
-#define LOOK_MS   500
+#define LOOK_MS   500 /* between looks at the file for keys that are known */
+#define ASK_MS    20  /* and for those that are not */
 
 struct key {
     char secret[SIGV4_SECRET_MAX + 1];
@@ -46,6 +47,16 @@ static struct error *copy(const json_t *o, const char *name, char *to, size_t si
     return NULL;
 }
 
+/* A name is for people: what is too long is cut between characters. */
+static void copy_name(const char *text, char *to, size_t size)
+{
+    size_t len = strnlen(text, size - 1);
+    while (len && !utf8_valid(text, len))
+        len--;
+    memcpy(to, text, len);
+    to[len] = 0;
+}
+
 static struct error *read_line(struct map *keys, const char *line)
 {
     _cleanup_json_ json_t *o = NULL;
@@ -57,7 +68,7 @@ static struct error *read_line(struct map *keys, const char *line)
     RETURN_IF_ERROR(copy(o, "secret_access_key", key.secret, sizeof key.secret));
     RETURN_IF_ERROR(copy(o, "account_id", key.account.id, sizeof key.account.id));
     RETURN_IF_ERROR(copy(o, "canonical_id", key.account.canonical_id, sizeof key.account.canonical_id));
-    RETURN_IF_ERROR(copy(o, "display_name", key.account.display_name, sizeof key.account.display_name));
+    copy_name(json_get_string(o, "display_name", ""), key.account.display_name, sizeof key.account.display_name);
     void *old = map_set(keys, id, xmemdup(&key, sizeof key));
     if (old)
         key_free(old);
@@ -84,15 +95,20 @@ static struct error *read_file(const char *file, struct map *keys)
 }
 
 /* Under the lock. */
-static struct error *refresh(struct identity *i)
+static struct error *refresh(struct identity *i, int64_t every_ms)
 {
     struct stat st;
     int64_t now = clock_mono_ms();
-    if (i->keys && now - i->looked < LOOK_MS)
+    if (i->keys && now - i->looked < every_ms)
         return NULL;
     i->looked = now;
-    if (stat(i->file, &st))
-        return error_errno(errno, "identity file %s", i->file);
+    if (stat(i->file, &st)) {
+        if (i->keys || errno != ENOENT)
+            return error_errno(errno, "identity file %s", i->file);
+        log_warning("identity file %s is not there yet: nobody is known", i->file);
+        i->keys = map_new();
+        return NULL;
+    }
     if (i->keys && st.st_mtim.tv_sec == i->changed.tv_sec && st.st_mtim.tv_nsec == i->changed.tv_nsec &&
         st.st_size == i->size && st.st_ino == i->inode)
         return NULL;
@@ -119,7 +135,7 @@ struct error *identity_open(const char *file, struct identity **ret)
     struct identity *i = xnew0(struct identity);
     i->file = xstrdup(file);
     pthread_mutex_init(&i->lock, NULL);
-    struct error *e = refresh(i);
+    struct error *e = refresh(i, 0);
     if (e) {
         identity_close(i);
         return e;
@@ -143,8 +159,12 @@ bool identity_find(struct identity *i, const char *access_key_id,
                    char ret_secret[SIGV4_SECRET_MAX + 1], struct account *ret_account)
 {
     pthread_mutex_lock(&i->lock);
-    struct error *e = refresh(i);
+    struct error *e = refresh(i, LOOK_MS);
     const struct key *key = map_get(i->keys, access_key_id);
+    if (!key && !e) {
+        e = refresh(i, ASK_MS);
+        key = map_get(i->keys, access_key_id);
+    }
     if (key) {
         memcpy(ret_secret, key->secret, sizeof key->secret);
         *ret_account = key->account;

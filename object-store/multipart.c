@@ -448,10 +448,25 @@ static struct error *put_whole(struct completing *p, struct db_tx *tx, const str
     RETURN_IF_ERROR(check_write(p, tx, u->bucket));
     if (p->checksum)
         detail_set_checksum(&detail, p->kind, p->checksum, p->type);
-    detail_set_parts(&detail, p->named.len);
+    detail_set_parts(&detail, p->named.len, u->id);
     struct new_object o = {p->size, p->etag, detail, clock_wall_ms(), p->data.data, p->data.len};
     RETURN_IF_ERROR(index_object_put(tx, u->bucket, call_key(p->call), &o));
     return index_upload_remove(tx, u->id, p->numbers.data, p->numbers.len);
+}
+
+/* A completion whose answer got lost comes again: the upload is gone, the object that it made is there. */
+static struct error *complete_again(struct completing *p, struct db_tx *tx, int64_t bucket, struct error *e)
+{
+    struct object o = {0};
+    struct error *none = index_object(tx, bucket, call_key(p->call), false, &o);
+    if (!none && detail_made_by(o.detail, call_param(p->call, "uploadId"))) {
+        memcpy(p->etag, o.etag, sizeof p->etag);
+        detail_checksum(o.detail, &p->kind, &p->checksum, &p->type);
+        e = error_free(e);
+    }
+    error_free(none);
+    object_free(&o);
+    return e;
 }
 
 static struct error *complete(struct db_tx *tx, void *arg)
@@ -463,6 +478,8 @@ static struct error *complete(struct db_tx *tx, void *arg)
     struct error *e = index_upload(tx, b.id, call_key(p->call), call_param(p->call, "uploadId"), &u);
     if (!e)
         e = put_whole(p, tx, &u);
+    else if (error_is(e, &S3_NO_UPLOAD))
+        e = complete_again(p, tx, b.id, e);
     upload_free(&u);
     return e;
 }

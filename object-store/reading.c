@@ -33,6 +33,9 @@ void reading_free(void *reading)
     if (!r)
         return;
     close_segment(r);
+    array_each (&r->object.segments, g)
+        if (g->file)
+            engine_unpin(r->store->engine, g->file);
     object_free(&r->object);
     free(r);
 }
@@ -123,6 +126,9 @@ struct error *reading_new(struct store *s, struct object *take, uint64_t first, 
     r->len = len;
     r->fd = -1;
     r->block_at = UINT64_MAX;
+    array_each (&r->object.segments, g)
+        if (g->file)
+            engine_pin(s->engine, g->file);
     if (len)
         e = load_block(r, first);
     if (e) {

@@ -6,6 +6,8 @@
 
 /* clang-format off */
 #define S3_ERRORS(X)                                                                               \
+    X(ACL_UNSUPPORTED, "AccessControlListNotSupported", 400, "The bucket does not allow ACLs")      \
+    X(STORAGE_CLASS, "InvalidStorageClass", 400, "The storage class you specified is not valid")   \
     X(ACCESS_DENIED, "AccessDenied", 403, "Access Denied")                                         \
     X(AUTH_QUERY, "AuthorizationQueryParametersError", 400,  \
       "Query-string authentication requires all of its parameters "  \

@@ -2,7 +2,8 @@ wire_tests = \
 	tests/unit/test-crc-xml \
 	tests/unit/test-crypto \
 	tests/unit/test-http-server \
-	tests/unit/test-sigv4
+	tests/unit/test-sigv4 \
+	tests/unit/test-store
 check_PROGRAMS += $(wire_tests)
 TESTS += $(wire_tests)
 tests_unit_test_crypto_SOURCES = tests/unit/test-crypto.c
@@ -14,3 +15,5 @@ tests_unit_test_sigv4_CPPFLAGS = $(AM_CPPFLAGS) -DABS_SRC='"$(abs_top_srcdir)"'
 tests_unit_test_sigv4_LDADD = $(API_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_crc_xml_SOURCES = tests/unit/test-crc-xml.c
 tests_unit_test_crc_xml_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_store_SOURCES = tests/unit/test-store.c
+tests_unit_test_store_LDADD = object-store/libstore.a $(API_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)

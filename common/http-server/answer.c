@@ -113,6 +113,7 @@ enum MHD_Result http_answer_queue(struct http_request *r, struct http_answer *a)
     array_each (&a->headers, h)
         MHD_add_response_header(response, h->name, h->value);
     http_count_answer(r->server, a->status);
+    http_request_sends(r, a->streamed ? a->stream_len : a->len);
     result = MHD_queue_response(r->connection, (unsigned)a->status, response);
     if (!a->streamed)
         http_answer_free(a);

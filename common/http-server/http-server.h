@@ -41,7 +41,8 @@ struct http_limits {
     unsigned threads;        /* 0: 2 */
     unsigned idle_s;         /* a connection without traffic; 0: 60 */
     unsigned head_ms;        /* from connecting to a whole head; 0: 10000 */
-    unsigned min_rate;       /* bytes a second of a body after 10 s; 0: 512 */
+    unsigned min_rate;       /* bytes a second of a body after 10 s, of an answer after answer_ms; 0: 512 */
+    unsigned answer_ms;      /* 0: 60000 */
     uint64_t max_body;       /* 0: 1 MiB */
 };
 

@@ -14,6 +14,7 @@ struct http_conn {
     int fd;
     int64_t waits_since; /* for a whole head; 0: a request is being served */
     bool first;          /* no request was served yet */
+    int64_t answer_until; /* the client must have taken the answer by then; 0: none is sent */
 };
 
 struct http_server {
@@ -89,6 +90,9 @@ void http_request_abandon(struct http_request *r);
 
 /* framing.c: 0 or the status to refuse with; fills headers and length. */
 int http_framing_check(struct http_request *r, const char *method, const char *version);
+
+/* The connection sends an answer of `len` bytes from now on. */
+void http_request_sends(struct http_request *r, uint64_t len);
 
 /* answer.c: hands the answer to MHD, from the worker. Takes it. */
 enum MHD_Result http_answer_queue(struct http_request *r, struct http_answer *a);

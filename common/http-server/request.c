@@ -63,7 +63,19 @@ static void conn_serves(struct http_server *s, struct MHD_Connection *c, bool se
     pthread_mutex_lock(&s->lock);
     conn->waits_since = serves ? 0 : clock_mono_ms();
     conn->first = false;
+    conn->answer_until = 0;
     pthread_mutex_unlock(&s->lock);
+}
+
+void http_request_sends(struct http_request *r, uint64_t len)
+{
+    struct http_conn *conn = conn_of(r->connection);
+    if (!conn || len == HTTP_LENGTH_UNKNOWN)
+        return;
+    pthread_mutex_lock(&r->server->lock);
+    conn->answer_until = clock_mono_ms() + (int64_t)r->server->limits.answer_ms +
+                         (int64_t)(len / r->server->limits.min_rate) * 1000;
+    pthread_mutex_unlock(&r->server->lock);
 }
 
 struct http_request *http_request_ref(struct http_request *r)
@@ -248,6 +260,14 @@ static bool answered(struct http_request *r)
     return is;
 }
 
+static bool sleeping(struct http_request *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool is = r->suspended;
+    pthread_mutex_unlock(&r->lock);
+    return is;
+}
+
 static enum MHD_Result first_call(struct http_request *r, const char *method, const char *version)
 {
     struct http_server *s = r->server;
@@ -334,6 +354,10 @@ enum MHD_Result http_request_step(void *server, struct MHD_Connection *c, const 
     (void)url;
     if (!r->method)
         return first_call(r, method, version);
+    /* MHD 0.9.75 goes on with the next HTTP chunk of its buffer although the connection sleeps: what is not taken now comes
+     * again after the resume. */
+    if (sleeping(r))
+        return MHD_YES;
     if (*len) {
         size_t n = *len;
         *len = 0;

@@ -154,12 +154,14 @@ _printf_(2, 0) static void on_log(void *arg, const char *format, va_list ap)
     log_debug("http: %s", line);
 }
 
-/* Cuts connections that take too long over a request's head; MHD's own timeout sees silence only. */
+/* Cuts connections that take too long over a request's head or over taking an answer; MHD's own timeout sees silence
+ * only. */
 static void sweep(struct http_server *s, int64_t now)
 {
     for (struct http_conn *c = s->conns; c; c = c->next) {
         int64_t allowed = c->first ? (int64_t)s->limits.head_ms : NEXT_HEAD_MS;
-        if (c->waits_since && now - c->waits_since > allowed && c->fd >= 0) {
+        bool late = c->waits_since ? now - c->waits_since > allowed : c->answer_until && now > c->answer_until;
+        if (late && c->fd >= 0) {
             shutdown(c->fd, SHUT_RDWR);
             c->fd = -1;
             metric_add(&s->metrics.cut, 1);
@@ -189,6 +191,7 @@ static void set_limits(struct http_server *s, const struct http_limits *given)
     s->limits.threads = given->threads ? given->threads : 2;
     s->limits.idle_s = given->idle_s ? given->idle_s : 60;
     s->limits.head_ms = given->head_ms ? given->head_ms : 10000;
+    s->limits.answer_ms = given->answer_ms ? given->answer_ms : 60000;
     s->limits.min_rate = given->min_rate ? given->min_rate : 512;
     s->limits.max_body = given->max_body ? given->max_body : 1024 * 1024;
 }

@@ -30,7 +30,7 @@ class Store:
 
     def write_identity(self, keys):
         lines = [json.dumps({"access_key_id": k, "secret_access_key": s, "account_id": a,
-                             "canonical_id": a * 5, "display_name": name}) for name, (k, s, a) in keys.items()]
+                             "canonical_id": a * 5, "display_name": name}, ensure_ascii=False) for name, (k, s, a) in keys.items()]
         with open(self.identity + ".new", "w", encoding="utf-8") as f:
             os.fchmod(f.fileno(), 0o600)
             f.write("\n".join(lines) + "\n")
@@ -105,4 +105,6 @@ class Store:
                 self.process.kill()
                 raise
             assert code == 0, f"exit {code}\n{self.log()}"
+        if os.environ.get("MALLEE_KEEP_LOG"):
+            shutil.copy(os.path.join(self.dir, "log"), os.environ["MALLEE_KEEP_LOG"])
         shutil.rmtree(self.dir)

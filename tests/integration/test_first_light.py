@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cloud of two nodes from deploy/quickstart; bricks launched, described and terminated by boto3 and the AWS CLI."""
+import json
 import os
 import time
 import uuid
@@ -66,7 +67,15 @@ def test_bricks_by_boto3(cloud):
     wait_for("no file of theirs", lambda: not [i for n in cloud.node_numbers() for i in cloud.node_files(n) if i in ids], 60)
 
 
+def room(cloud):
+    """Instances of m1.small that the zone offers, and the most that one node alone could."""
+    status = json.loads(cloud.mallee("--json", "status"))
+    free = next((s["free"] for s in status["zones"][0].get("slots", []) if s["type"] == "m1.small"), 0)
+    return free, max(min(n["vcpus"], n["memory_mib"] // 256) for n in status["nodes"])
+
+
 def test_spread_over_nodes(cloud):
+    wait_for("room on both nodes", lambda: room(cloud)[0] > room(cloud)[1], 30)
     ids = cloud.run(4)
     cloud.wait_states(ids, "running")
     nodes = {q[1] for q in cloud.qemus() if q[2] in ids}

@@ -347,7 +347,11 @@ def test_multipart(s3):
     assert got["Body"].read() == whole and got["Metadata"] == {"m": "1"}
     edge = 5 * 1024 * 1024
     assert s3.get_object(Bucket=b, Key="k", Range=f"bytes={edge - 3}-{edge + 3}")["Body"].read() == whole[edge - 3:edge + 4]
-    assert code_of(complete, [1]) == ("NoSuchUpload", 404)
+    assert complete([1, 2, 3])["ETag"] == tag  # an answer that got lost
+    s3.copy_object(Bucket=b, Key="other", CopySource={"Bucket": b, "Key": "k"})
+    s3.put_object(Bucket=b, Key="k", Body=b"new")
+    assert code_of(complete, [1, 2, 3]) == ("NoSuchUpload", 404)
+    s3.copy_object(Bucket=b, Key="k", CopySource={"Bucket": b, "Key": "other"})
     up = s3.create_multipart_upload(Bucket=b, Key="c")["UploadId"]
     part = s3.upload_part_copy(Bucket=b, Key="c", UploadId=up, PartNumber=1, CopySource={"Bucket": b, "Key": "k"},
                                CopySourceRange=f"bytes=10-{edge + 20}")["CopyPartResult"]["ETag"]
@@ -388,6 +392,32 @@ def test_garbage_goes(store, s3):
     assert len(store.files()) <= before
 
 
+def test_what_is_not_had_is_said(store, s3):
+    b = bucket(s3, "wishes")
+    for header, value, code in (("x-amz-acl", "public-read", b"AccessControlListNotSupported"), ("x-amz-tagging", "a=b", b"NotImplemented"),
+                                ("x-amz-server-side-encryption", "AES256", b"NotImplemented"), ("x-amz-storage-class", "GLACIER", b"InvalidStorageClass"),
+                                ("x-amz-expected-bucket-owner", "999999999999", b"AccessDenied")):
+        status, body, _ = raw(store, "PUT", f"/{b}/k", b"x", {header: value})
+        assert status >= 400 and code in body, header
+    for query in ("versions", "versionId=abc", "retention", "select", "torrent"):
+        assert raw(store, "GET", f"/{b}/k?{query}")[0] in (404, 501), query
+    assert raw(store, "PUT", f"/{b}?policy", b"{}")[0] == 501
+    assert raw(store, "PUT", f"/{b}/k", b"x", {"x-amz-acl": "private", "x-amz-storage-class": "STANDARD"})[0] == 200
+
+
+def test_a_reader_keeps_what_it_reads(store, s3):
+    b = bucket(s3, "readers")
+    parts = [os.urandom(6 << 20), os.urandom(6 << 20)]
+    up = s3.create_multipart_upload(Bucket=b, Key="k")["UploadId"]
+    tags = [s3.upload_part(Bucket=b, Key="k", UploadId=up, PartNumber=i + 1, Body=p)["ETag"] for i, p in enumerate(parts)]
+    s3.complete_multipart_upload(Bucket=b, Key="k", UploadId=up, MultipartUpload={"Parts": [{"PartNumber": i + 1, "ETag": t} for i, t in enumerate(tags)]})
+    body = s3.get_object(Bucket=b, Key="k")["Body"]
+    begun = body.read(1000)
+    s3.delete_object(Bucket=b, Key="k")
+    time.sleep(6)  # a sweep comes every 5 s
+    assert begun + body.read() == b"".join(parts)
+
+
 def test_strange_keys(store, s3):
     b = bucket(s3, "strange-keys")
     for path in ("/../x", "//", "/a/./b", "/%2e%2e%2fx", "/a%5Cb", "/%C3%A4%0A"):
@@ -408,6 +438,31 @@ def test_a_removed_key_is_dead(store):
     store.write_identity(KEYS)
     time.sleep(1.2)
     two.list_buckets()
+
+
+def test_identity_file_comes_later():
+    s = Store()
+    try:
+        s.kill()
+        os.unlink(s.identity)
+        s.start()
+        one = s.client()
+        assert code_of(one.list_buckets) == ("InvalidAccessKeyId", 403)
+        s.write_identity(dict(KEYS, **{"n" * 70 + "\u00e9\u00e9": ("AKIALONGER", "x", "3" * 12)}))
+        os.chmod(s.identity, 0o640)
+        time.sleep(1.2)
+        one.list_buckets()
+        time.sleep(0.05)
+        s.write_identity(dict(KEYS, new=("AKIANEW", "y", "4" * 12)))
+        KEYS["new"] = ("AKIANEW", "y", "4" * 12)
+        s.client("new").list_buckets()  # at once
+        del KEYS["new"]
+        s.write_identity({"two": KEYS["two"]})
+        os.chmod(s.identity, 0o644)  # refused: what was known stays known
+        time.sleep(1.2)
+        one.list_buckets()
+    finally:
+        s.stop()
 
 
 def test_aws_cli(store, s3, tmp_path):

@@ -188,9 +188,7 @@ void law_deadline(struct world *w, const struct cloud_model *c)
         if (by_deadline && p->cloud_ticks < least)
             broken(w, "%s ended by its deadline after %jd of %jd ms", p->id.text, (intmax_t)p->cloud_ticks,
                    (intmax_t)least);
-        p->deadline_state = i->state;
-        if (i->state != INSTANCE_PENDING)
-            p->cloud_ticks = 0;
+        p->deadline_state = i->state; /* what was spent stays: a lost observation makes it pending again */
     }
 }
 

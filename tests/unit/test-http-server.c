@@ -19,7 +19,9 @@ struct fixture {
     pthread_mutex_t lock;
     unsigned begun, gone;
     uint64_t streamed;
-    struct http_request *owed; /* never answered: the server's stop must do it */
+    _Atomic bool paused;
+    unsigned awake_calls; /* slices that came during a pause */
+    struct http_request *_Atomic owed; /* never answered: the server's stop must do it */
 };
 
 static void respond(struct http_request *r, int status, const char *text)
@@ -39,7 +41,9 @@ static void *later_main(void *arg)
 
 static void *resume_main(void *arg)
 {
-    usleep(20000);
+    struct fixture *f = http_request_data(arg);
+    usleep(5000);
+    f->paused = false;
     http_request_resume(arg);
     return NULL;
 }
@@ -56,6 +60,7 @@ static void start(struct fixture *f, void *(*run)(void *), void *arg)
 static void on_begin(void *arg, struct http_request *r)
 {
     struct fixture *f = arg;
+    http_request_set_data(r, f);
     pthread_mutex_lock(&f->lock);
     f->begun++;
     pthread_mutex_unlock(&f->lock);
@@ -69,6 +74,8 @@ static void on_body(void *arg, struct http_request *r, const void *data, size_t 
 {
     struct fixture *f = arg;
     (void)data;
+    f->awake_calls += f->paused;
+    f->paused = true;
     f->streamed += len;
     if (streq(http_request_path(r), "/stream-early"))
         respond(r, 409, "early");
@@ -78,10 +85,10 @@ static void on_body(void *arg, struct http_request *r, const void *data, size_t 
 
 static ssize_t read_letters(void *arg, uint64_t at, char *to, size_t max)
 {
-    (void)arg;
-    if (at >= 300000)
+    uint64_t all = arg ? 8000000 : 300000;
+    if (at >= all)
         return HTTP_READ_END;
-    size_t n = 300000 - at < max ? 300000 - (size_t)at : max;
+    size_t n = all - at < max ? (size_t)(all - at) : max;
     memset(to, 'x', n);
     return (ssize_t)n;
 }
@@ -89,7 +96,7 @@ static ssize_t read_letters(void *arg, uint64_t at, char *to, size_t max)
 static void answer_stream(struct http_request *r, uint64_t len, bool reads)
 {
     struct http_answer *a = http_answer_new(200);
-    http_answer_stream(a, len, reads ? read_letters : NULL, NULL, NULL);
+    http_answer_stream(a, len, reads ? read_letters : NULL, NULL, len == 8000000 ? a : NULL);
     http_respond(r, a);
 }
 
@@ -104,6 +111,8 @@ static void on_end(void *arg, struct http_request *r)
         f->owed = r;
     else if (streq(path, "/letters"))
         answer_stream(r, 300000, true);
+    else if (streq(path, "/much"))
+        answer_stream(r, 8000000, true);
     else if (streq(path, "/chunked"))
         answer_stream(r, HTTP_LENGTH_UNKNOWN, true);
     else if (streq(path, "/head"))
@@ -134,6 +143,8 @@ static int set_up(void **state)
     struct fixture *f = xnew0(struct fixture);
     struct http_server_options o = {.listen = "127.0.0.1:0", .handler = &handler, .arg = f};
     o.limits.head_ms = 1000;
+    o.limits.answer_ms = 1000;
+    o.limits.min_rate = 1000000;
     pthread_mutex_init(&f->lock, NULL);
     error_ignore(http_server_start(&o, &f->server));
     *state = f;
@@ -294,6 +305,20 @@ static void test_streams(void **state)
     assert_true(str_ends(head, "\r\n\r\n"));
 }
 
+/* Many chunks in one packet: none may come while the request sleeps. */
+static void test_pauses_between_chunks(void **state)
+{
+    struct fixture *f = *state;
+    struct str s = STR_INIT;
+    str_add(&s, "PUT /stream HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 50; i++)
+        str_add(&s, "a\r\n0123456789\r\n");
+    str_add(&s, "0\r\n\r\n");
+    expect(f, s.data, "200", "\r\n\r\n500");
+    str_free(&s);
+    assert_int_equal(f->awake_calls, 0);
+}
+
 static void test_expect_continue(void **state)
 {
     struct fixture *f = *state;
@@ -320,6 +345,22 @@ static void test_slow_head_is_cut(void **state)
     assert_int_equal(metric_get(&m->cut), 1);
 }
 
+/* Asks for much and takes a trickle. */
+static void test_slow_reader_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    char byte;
+    int fd = dial(f), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    put(fd, "GET /much HTTP/1.1\r\n" CLOSE "\r\n");
+    for (int i = 0; i < 100 && !metric_get(&http_server_metrics(f->server)->cut); i++) {
+        assert_true(recv(fd, &byte, 1, 0) >= 0);
+        usleep(100000);
+    }
+    assert_int_equal(metric_get(&http_server_metrics(f->server)->cut), 1);
+    close(fd);
+}
+
 static void test_split_refused(void **state)
 {
     _cleanup_(http_answer_freep) struct http_answer *a = http_answer_new(200);
@@ -334,7 +375,7 @@ static void test_stop_with_owed(void **state)
     struct fixture *f = *state;
     int fd = dial(f);
     put(fd, "GET /never HTTP/1.1\r\n" CLOSE "\r\n");
-    while (!*(struct http_request *volatile *)&f->owed)
+    while (!f->owed)
         usleep(1000);
     usleep(10000);
     http_server_stop(f->server);
@@ -351,8 +392,8 @@ int main(void)
         WITH_SERVER(test_simple),          WITH_SERVER(test_keep_alive),
         WITH_SERVER(test_framing),         WITH_SERVER(test_long_head),
         WITH_SERVER(test_too_long_chunked), WITH_SERVER(test_streams),
-        WITH_SERVER(test_expect_continue), WITH_SERVER(test_slow_head_is_cut),
-        cmocka_unit_test(test_split_refused), WITH_SERVER(test_stop_with_owed),
+        WITH_SERVER(test_pauses_between_chunks), WITH_SERVER(test_expect_continue), WITH_SERVER(test_slow_head_is_cut),
+        WITH_SERVER(test_slow_reader_is_cut), cmocka_unit_test(test_split_refused), WITH_SERVER(test_stop_with_owed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
