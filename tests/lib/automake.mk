@@ -14,3 +14,5 @@ EXTRA_DIST += tests/lib/flushcount.c tests/lib/cloud.py tests/lib/pytest_lines.p
 tests/lib/flushcount.so: tests/lib/flushcount.c config.h
 	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 $(WARN_CFLAGS) -O1 -g -fPIC -shared -I$(top_builddir) \
 		-o $@ $(srcdir)/tests/lib/flushcount.c -ldl
+noinst_PROGRAMS += tests/lib/lookfor
+tests_lib_lookfor_SOURCES = tests/lib/lookfor.c
