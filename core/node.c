@@ -337,12 +337,12 @@ static void look_at(struct node_model *n, struct node_instance *i, const struct 
             node_go(n, i, NODE_RUNNING);
             node_write(n, i);
             node_observed(n, i, OBSERVED_RUNNING, NULL);
-        } else if (i->lost && ++i->looks >= LOOKS_NEEDED) {
+        } else if (!d && i->lost && ++i->looks >= LOOKS_NEEDED) {
             node_fence(n, i);
         }
         return;
     case NODE_RUNNING:
-        if (!running)
+        if (!d)
             node_ended(n, i, OBSERVED_ENDED, "its domain ended without being asked to");
         return;
     case NODE_GONE:

@@ -63,7 +63,7 @@ struct node_domain {
     struct id id;      /* instance id of its metadata; empty: none */
     char cloud[48];    /* cloud id of its metadata; empty: none */
     uint64_t generation;
-    bool running;
+    bool running;    /* false: known to the hypervisor, on its way up or down */
 };
 
 enum job_result {

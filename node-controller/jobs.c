@@ -199,7 +199,7 @@ static void list(struct job *j)
         line->id = d->instance;
         memcpy(line->cloud, d->cloud.text, sizeof d->cloud.text);
         line->generation = d->generation;
-        line->running = true;
+        line->running = d->state != DOMAIN_STARTING;
     }
     domain_list_free(&all);
 }
