@@ -120,6 +120,7 @@ forget_unborn() {
         pid=$(cat "${note%.xml}.pid" 2>/dev/null)
         if [ -n "$pid" ] && grep -qa "$(basename "$note" .xml)" "/proc/$pid/cmdline" 2>/dev/null; then kill -9 "$pid"; fi
         rm -f "$note" "${note%.xml}.pid"
+        echo "forgot $(basename "$note" .xml), whose start the libvirtd before did not survive"
     done
 EOF
 }
