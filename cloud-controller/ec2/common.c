@@ -105,10 +105,8 @@ static void fill_network(const struct store_instance *row, struct ec2_instance *
     }
 }
 
-struct error *ec2_instance_fill(struct db_tx *tx, const struct store_instance *row, const store_tags *tags,
-                                struct ec2_instance *ret)
+void ec2_instance_fill(const struct store_instance *row, const store_tags *tags, struct ec2_instance *ret)
 {
-    (void)tx;
     ret->instance_id = xstrdup(row->id.text);
     ret->image_id = xstrdup(row->image.text);
     ec2_state_fill(&ret->instance_state, row->state);
@@ -139,5 +137,4 @@ struct error *ec2_instance_fill(struct db_tx *tx, const struct store_instance *r
         t->key = xstrdup(tag->key);
         t->value = xstrdup(tag->value);
     }
-    return NULL;
 }

@@ -23,7 +23,6 @@ struct error *tag_check(const struct ec2_tag *tag) _must_check_;
 #define TAGS_MAX 50
 
 /* Fills an answer's instance from its row. */
-struct error *ec2_instance_fill(struct db_tx *tx, const struct store_instance *row, const store_tags *tags,
-                                struct ec2_instance *ret) _must_check_;
+void ec2_instance_fill(const struct store_instance *row, const store_tags *tags, struct ec2_instance *ret);
 void ec2_state_fill(struct ec2_instance_state **ret, int state);
 #endif

@@ -91,7 +91,7 @@ static struct error *show(struct describe *d, struct db_tx *tx, const struct sto
     struct ec2_instance i = {0};
     struct error *e = store_tag_list(tx, row->account.text, row->id.text, NULL, NULL, TAGS_MAX, &tags);
     if (!e)
-        e = ec2_instance_fill(tx, row, &tags, &i);
+        ec2_instance_fill(row, &tags, &i);
     if (!e && passes(d, &i, row, &tags)) {
         array_push(&reservation_of(d, row)->instances_set, i);
         d->shown++;

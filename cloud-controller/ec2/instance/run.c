@@ -263,7 +263,7 @@ static struct error *read_answer(struct db_tx *tx, void *arg)
         if (!e)
             e = store_tag_list(tx, account, row->id.text, NULL, NULL, TAGS_MAX, &tags);
         if (!e)
-            e = ec2_instance_fill(tx, row, &tags, array_add(&a->out->instances_set));
+            ec2_instance_fill(row, &tags, array_add(&a->out->instances_set));
         array_each(&tags, tag)
             store_tag_free(tag);
         array_free(&tags);
