@@ -354,6 +354,8 @@ static void look_at(struct node_model *n, struct node_instance *i, const struct 
             node_go(n, i, NODE_RUNNING);
             node_write(n, i);
             node_observed(n, i, OBSERVED_RUNNING, NULL);
+        } else if (d && d->paused && i->lost) {
+            node_resume(n, i);
         } else if (!d && i->lost && ++i->looks >= LOOKS_NEEDED) {
             node_fence(n, i);
         }

@@ -323,7 +323,8 @@ bool law_settled(struct world *w, struct str *why)
                        i->node.text, (uintmax_t)i->generation);
             return false;
         }
-        if (i->state == INSTANCE_RUNNING && !host_domain(host_of(w, &i->node), &i->id, false)) {
+        const struct sim_domain *d = host_domain(host_of(w, &i->node), &i->id, false);
+        if (i->state == INSTANCE_RUNNING && (!d || d->paused)) {
             str_printf(why, "%s is shown running and is not", i->id.text);
             return false;
         }

@@ -97,6 +97,7 @@ struct sim_domain {
     bool foreign;
     uint64_t generation;
     struct size size;
+    bool paused; /* made, and the creation went no further */
 };
 
 struct host {
