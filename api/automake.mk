@@ -23,6 +23,7 @@ CLEANFILES += $(api_gen_sources) $(api_gen_headers) api/gen/ec2-actions.c api/ge
 ec2_schemas = \
 	$(srcdir)/schemas/ec2/images.json \
 	$(srcdir)/schemas/ec2/instances.json \
+	$(srcdir)/schemas/ec2/keys.json \
 	$(srcdir)/schemas/ec2/network.json \
 	$(srcdir)/schemas/ec2/regions.json \
 	$(srcdir)/schemas/ec2/tags.json

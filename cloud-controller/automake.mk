@@ -5,7 +5,9 @@ nodist_cloud_controller_libcloud_a_SOURCES = $(cloud_built)
 BUILT_SOURCES += $(cloud_built)
 CLEANFILES += cloud-controller/gen/migrations.c
 cloud_migrations = $(srcdir)/schemas/sql/cloud/0001-first.sql \
-	$(srcdir)/schemas/sql/cloud/0002-images.sql
+	$(srcdir)/schemas/sql/cloud/0002-images.sql \
+	$(srcdir)/schemas/sql/cloud/0003-shared.sql \
+	$(srcdir)/schemas/sql/cloud/0004-keys-groups.sql
 EXTRA_DIST += $(cloud_migrations)
 cloud-controller/gen/migrations.c: $(cloud_migrations) $(srcdir)/common/db/embed-sql.py
 	$(AM_V_GEN)$(MKDIR_P) cloud-controller/gen && \
@@ -24,6 +26,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/ec2/instance/describe.c \
 	cloud-controller/ec2/instance/run.c \
 	cloud-controller/ec2/instance/terminate.c \
+	cloud-controller/ec2/key/pair.c \
 	cloud-controller/ec2/network/describe.c \
 	cloud-controller/ec2/region/region.c \
 	cloud-controller/ec2/tag/tag.c \
@@ -37,6 +40,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/store/image.c \
 	cloud-controller/store/image-job.c \
 	cloud-controller/store/instance.c \
+	cloud-controller/store/key-pair.c \
 	cloud-controller/store/model.c \
 	cloud-controller/store/network.c \
 	cloud-controller/store/store.h \

@@ -87,6 +87,26 @@ struct error *store_address_take(struct db_tx *tx, const struct store_subnet *s,
                                  const char *instance, int64_t now, uint32_t *ret) _must_check_;
 struct error *store_address_release(struct db_tx *tx, const char *instance, int64_t now) _must_check_;
 
+/* ---- key-pair.c: public halves of users' SSH keys ---- */
+struct store_key_pair {
+    struct id id, account;
+    char *name, *type; /* "rsa" or "ed25519" */
+    char *public_key;  /* OpenSSH's line without a comment */
+    char *fingerprint;
+    int64_t created_ms;
+};
+void store_key_pair_free(struct store_key_pair *k);
+typedef ARRAY(struct store_key_pair) store_key_pairs;
+/* ERROR_EXISTS: the account has one of that name. */
+struct error *store_key_pair_insert(struct db_tx *tx, const struct store_key_pair *k) _must_check_;
+/* ERROR_NOT_FOUND */
+struct error *store_key_pair_get(struct db_tx *tx, const char *account, const char *name, struct store_key_pair *ret)
+    _must_check_;
+struct error *store_key_pair_list(struct db_tx *tx, const char *account, store_key_pairs *ret) _must_check_;
+struct error *store_key_pair_count(struct db_tx *tx, const char *account, uint64_t *ret) _must_check_;
+/* ERROR_NOT_FOUND */
+struct error *store_key_pair_delete(struct db_tx *tx, const char *account, const char *id) _must_check_;
+
 /* ---- image.c ---- */
 struct store_image {
     struct id id, account;
