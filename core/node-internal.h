@@ -25,6 +25,13 @@ void node_ask_listing(struct node_model *n);
 void node_send_boot(struct node_model *n);
 bool node_awaits_boot(const struct node_model *n);
 void node_object(struct node_model *n, uint64_t token, const struct message *m);
+void node_share(struct node_model *n, uint64_t token, const struct message *m);
+void node_operate(struct node_model *n, uint64_t token, const struct message *m);
+void node_shared_sum(const struct node_model *n, struct message *m);
+void node_shared_items(const struct node_model *n, struct message *m);
+void node_shared_tick(struct node_model *n, int64_t spent);
+void node_operations_started(struct node_model *n);
+void node_operations_tick(struct node_model *n, int64_t spent);
 void node_answer_inventory(struct node_model *n, const struct message *question);
 void node_boot_answer(struct node_model *n, const struct message *m);
 #endif

@@ -22,6 +22,12 @@ enum node_effect_kind {
     NODE_JOB_CREATE,   /* make the domain run */
     NODE_JOB_STOP,     /* no domain, no disk: destroy, remove, look again */
     NODE_LIST,         /* list the hypervisor's domains; serial comes back */
+    NODE_WRITE_SHARED, /* durable before the next effect: `shared` */
+    NODE_DROP_SHARED,
+    NODE_SHARED,       /* the network is to be as `shared` says */
+    NODE_WRITE_OPERATION, /* durable before the next effect: `operation` */
+    NODE_DROP_OPERATION,
+    NODE_JOB_OPERATE,  /* do `operation` of `record`, once */
 };
 
 /* What is durable of one instance. */
@@ -38,10 +44,32 @@ struct node_record {
     enum observation ended;
 };
 
+/* A group or a subnet's map, as the cloud last sent it. */
+struct node_shared {
+    struct id id;
+    enum object_kind kind;
+    uint64_t generation;
+    bool present; /* false: refuses every generation up to this as present */
+    char *body;
+    int64_t forget_left; /* not stored */
+};
+
+/* Something done once.  A record that is not done when the daemon starts was cut short and is never done again. */
+struct node_operation {
+    struct id id, instance, action;
+    bool done, ok;
+    char *body; /* not stored: what it brought */
+    char *text; /* why it failed */
+    char request_id[40];
+    int64_t forget_left; /* not stored */
+};
+
 struct node_effect {
     enum node_effect_kind kind;
     uint64_t token;
     struct node_record record; /* body and why are copies owned by the effect */
+    struct node_shared shared; /* so is its body */
+    struct node_operation operation; /* so is its text */
     struct message message;
     uint64_t serial;
 };
@@ -87,12 +115,15 @@ struct node_model {
     uint64_t seq; /* of the next report that has one */
     struct size size;
     char *public_key;       /* hex, told with each heartbeat; NULL: none */
+    char *link;             /* its address on the link network, told too; NULL: none */
     bool listed_once;       /* a good listing came since the start */
     uint64_t list_serial;
     bool listing;
     int64_t list_left, heartbeat_left;
     ARRAY(struct node_instance *) instances;
     struct map *by_id;
+    ARRAY(struct node_shared) shared;
+    ARRAY(struct node_operation) operations;
     ARRAY(struct node_domain) unowned; /* domains of this cloud with no record */
     ARRAY(struct message) asked;       /* inventory requests waiting for a good listing */
     struct life_counts *counts;
@@ -107,6 +138,8 @@ void node_free(struct node_model *n);
 DEFINE_CLEANUP(struct node_model *, node_free)
 /* A stored record; takes its body and why. Before node_started(). */
 void node_load(struct node_model *n, struct node_record *take);
+void node_load_shared(struct node_model *n, struct node_shared *take);
+void node_load_operation(struct node_model *n, struct node_operation *take);
 void node_started(struct node_model *n);
 void node_effects_clear(struct node_model *n);
 void node_record_free(struct node_record *r);
@@ -118,6 +151,8 @@ void node_on_connected(struct node_model *n);
 void node_on_prepared(struct node_model *n, const char *id, enum job_result result, const char *why);
 void node_on_created(struct node_model *n, const char *id, enum job_result result, const char *why);
 void node_on_stopped(struct node_model *n, const char *id, enum job_result result);
+/* An operation's end; takes body. */
+void node_on_operated(struct node_model *n, const char *id, bool ok, char *take_body, const char *why);
 /* A step on the way, for people ("fetching the image 40 %"). */
 void node_on_step(struct node_model *n, const char *id, const char *text);
 /* A listing: ok false where the hypervisor could not be listed whole. */

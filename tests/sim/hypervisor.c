@@ -57,6 +57,10 @@ void host_start_job(struct world *w, struct proc *p, const struct node_effect *e
     job->generation = e->record.generation;
     job->size = e->record.size;
     job->serial = e->serial;
+    if (e->kind == NODE_JOB_OPERATE) {
+        job->id = e->operation.id;
+        law_operated(w, &job->id);
+    }
     if (e->kind == NODE_LIST && chance(w, 0.5))
         cut_list(w, &w->hosts[p->zone][p->node], job);
 }
@@ -139,6 +143,9 @@ static void finish(struct world *w, struct proc *p, struct sim_job *job)
         break;
     case NODE_JOB_STOP:
         finish_stop(w, p, job);
+        break;
+    case NODE_JOB_OPERATE:
+        node_on_operated(p->node_model, job->id.text, chance(w, 0.8), NULL, "why not");
         break;
     default:
         finish_list(w, p, job);
