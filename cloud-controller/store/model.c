@@ -76,6 +76,9 @@ static struct error *write_row(struct db_tx *tx, const struct cloud_row *row, in
         return write_node(tx, (const struct cloud_node *)row);
     case ROW_OUTBOX:
         return write_outbox(tx, (const struct outbox_row *)row);
+    case ROW_SHARED:
+    case ROW_OPERATION:
+        break;
     }
     return NULL;
 }

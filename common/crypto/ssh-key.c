@@ -336,10 +336,14 @@ static EVP_PKEY *key_of_der(const unsigned char *der, size_t len)
 /* "ssh-rsa AAAA… comment" */
 static EVP_PKEY *read_line(const char *text)
 {
-    text += strcspn(text, " \t"); /* the type is in the blob again */
-    text += strspn(text, " \t");
-    _cleanup_free_ char *blob = xstrndup(text, strcspn(text, " \t\r\n"));
-    return key_of_blob_text(blob);
+    size_t name = strcspn(text, " \t");
+    const char *rest = text + name + strspn(text + name, " \t");
+    _cleanup_free_ char *blob = xstrndup(rest, strcspn(rest, " \t\r\n"));
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = key_of_blob_text(blob);
+    enum ssh_key_type type;
+    bool same = key && type_of(key, &type) && strlen(ssh_names[type]) == name &&
+                strncmp(text, ssh_names[type], name) == 0;
+    return same ? TAKE_PTR(key) : NULL;
 }
 
 /* The base64 lines between BEGIN and END, without headers, which may go on over lines that end in '\'. */
