@@ -33,6 +33,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/grants.c cloud-controller/grants.h \
 	cloud-controller/identity.c cloud-controller/identity.h \
 	cloud-controller/keys.c cloud-controller/keys.h \
+	cloud-controller/operation.c cloud-controller/operation.h \
 	cloud-controller/request.c cloud-controller/request.h \
 	cloud-controller/store/account.c \
 	cloud-controller/store/cloud.c \
