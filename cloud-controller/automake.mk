@@ -21,6 +21,11 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/brain.c cloud-controller/brain.h \
 	cloud-controller/cloud.c cloud-controller/cloud.h \
 	cloud-controller/ec2/common.c cloud-controller/ec2/common.h \
+	cloud-controller/ec2/group/describe.c \
+	cloud-controller/ec2/group/group.c cloud-controller/ec2/group/group.h \
+	cloud-controller/ec2/group/permission.c cloud-controller/ec2/group/permission.h \
+	cloud-controller/ec2/group/rule.c \
+	cloud-controller/ec2/group/share.c \
 	cloud-controller/ec2/image/describe.c \
 	cloud-controller/ec2/image/register.c \
 	cloud-controller/ec2/instance/describe.c \
@@ -35,6 +40,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/keys.c cloud-controller/keys.h \
 	cloud-controller/operation.c cloud-controller/operation.h \
 	cloud-controller/request.c cloud-controller/request.h \
+	cloud-controller/shared-body.c cloud-controller/shared-body.h \
 	cloud-controller/store/account.c \
 	cloud-controller/store/cloud.c \
 	cloud-controller/store/event.c \
@@ -44,6 +50,8 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/store/key-pair.c \
 	cloud-controller/store/model.c \
 	cloud-controller/store/network.c \
+	cloud-controller/store/public-address.c \
+	cloud-controller/store/security-group.c \
 	cloud-controller/store/store.h \
 	cloud-controller/store/system.c \
 	cloud-controller/store/tag.c \

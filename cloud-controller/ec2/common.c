@@ -21,11 +21,6 @@ bool vpc_text_ok(const char *text)
     return len <= 255 && !text[len];
 }
 
-char *ipv4_text(uint32_t address)
-{
-    return xasprintf("%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
-}
-
 /* ---- filters ---- */
 
 void fact_add(facts *f, const char *name, const char *value)

@@ -4,6 +4,7 @@
 /* What EC2's handlers share. */
 #include "api/gen/ec2.h"
 #include "cloud-controller/request.h"
+#include "common/base/ipv4.h"
 
 /* True where `id` is the prefix and 8 or 17 hex digits. */
 bool ec2_id_ok(const char *id, const char *prefix);
@@ -64,8 +65,6 @@ struct error *page_read(const struct request_ctx *ctx, struct page *p, db_fn fn,
 
 /* A text of at most 255 of the characters that descriptions and names in a VPC may have. */
 bool vpc_text_ok(const char *text);
-/* An address as four numbers, allocated. */
-char *ipv4_text(uint32_t address);
 
 /* Fills an answer's instance from its row. */
 void ec2_instance_fill(const struct store_instance *row, const store_tags *tags, struct ec2_instance *ret);
