@@ -18,6 +18,8 @@ void node_observed(struct node_model *n, const struct node_instance *i, enum obs
 void node_work(struct node_model *n, struct node_instance *i);
 void node_entomb(struct node_model *n, struct node_instance *i, uint64_t generation, bool no_room);
 void node_accept(struct node_model *n, struct node_instance *i, uint64_t generation);
+/* Goes on with a creation that was lost: asked only of a domain that is there, so it can never make a second one. */
+void node_resume(struct node_model *n, struct node_instance *i);
 /* Makes sure that a start call that was lost can never come true: only then has it failed. */
 void node_fence(struct node_model *n, struct node_instance *i);
 void node_ended(struct node_model *n, struct node_instance *i, enum observation what, const char *why);

@@ -113,7 +113,7 @@ void node_write(struct node_model *n, const struct node_instance *i)
 
 void node_write_self(struct node_model *n)
 {
-    node_do(n, NODE_WRITE_SELF);
+    node_do(n, NODE_WRITE_SELF)->self = n->self;
 }
 
 struct node_instance *node_add(struct node_model *n, const struct id *id)
@@ -354,6 +354,8 @@ static void look_at(struct node_model *n, struct node_instance *i, const struct 
             node_go(n, i, NODE_RUNNING);
             node_write(n, i);
             node_observed(n, i, OBSERVED_RUNNING, NULL);
+        } else if (d && d->paused && i->lost) {
+            node_resume(n, i);
         } else if (!d && i->lost && ++i->looks >= LOOKS_NEEDED) {
             node_fence(n, i);
         }

@@ -19,7 +19,8 @@ enum node_effect_kind {
     NODE_ACK,          /* delivery `token` */
     NODE_REPORT,       /* publish on mallee.report, key zone.node.type */
     NODE_JOB_START,    /* prepare disk and network, then say node_on_prepared(), or fail */
-    NODE_JOB_CREATE,   /* make the domain run */
+    NODE_JOB_CREATE,   /* make the domain run: made, connected to its network, its guest started */
+    NODE_JOB_RESUME,   /* the rest of a creation whose outcome was lost: connect and start a domain that was made */
     NODE_JOB_STOP,     /* no domain, no disk: destroy, remove, look again */
     NODE_LIST,         /* list the hypervisor's domains; serial comes back */
     NODE_WRITE_SHARED, /* durable before the next effect: `shared` */
@@ -64,10 +65,19 @@ struct node_operation {
     int64_t forget_left; /* not stored */
 };
 
+struct node_self {
+    struct id node, zone;
+    struct id cloud;        /* empty until the first envelope */
+    struct epoch epoch;     /* the highest seen */
+    uint64_t run, boot;
+    uint64_t answered_boot; /* the newest boot that the cloud answered */
+};
+
 struct node_effect {
     enum node_effect_kind kind;
     uint64_t token;
     struct node_record record; /* body and why are copies owned by the effect */
+    struct node_self self;     /* as it was when the effect was made */
     struct node_shared shared; /* so is its body */
     struct node_operation operation; /* so is its text */
     struct message message;
@@ -92,6 +102,7 @@ struct node_domain {
     char cloud[48];    /* cloud id of its metadata; empty: none */
     uint64_t generation;
     bool running;    /* false: known to the hypervisor, on its way up or down */
+    bool paused;     /* made, and its guest does not run yet */
 };
 
 enum job_result {
@@ -99,14 +110,6 @@ enum job_result {
     JOB_FAILED,  /* it did not happen, and nothing of it is left */
     JOB_NOT_ASKED, /* the hypervisor was not there to be asked: tried again */
     JOB_UNKNOWN, /* no answer in time, or the connection went */
-};
-
-struct node_self {
-    struct id node, zone;
-    struct id cloud;        /* empty until the first envelope */
-    struct epoch epoch;     /* the highest seen */
-    uint64_t run, boot;
-    uint64_t answered_boot; /* the newest boot that the cloud answered */
 };
 
 struct node_model {
@@ -149,6 +152,7 @@ void node_on_delivery(struct node_model *n, uint64_t token, const struct message
 void node_on_connected(struct node_model *n);
 /* The disk (and later network) of an instance is ready: JOB_DONE; or JOB_FAILED with why. */
 void node_on_prepared(struct node_model *n, const char *id, enum job_result result, const char *why);
+/* Of a creation, or of its rest. */
 void node_on_created(struct node_model *n, const char *id, enum job_result result, const char *why);
 void node_on_stopped(struct node_model *n, const char *id, enum job_result result);
 /* An operation's end; takes body. */

@@ -137,6 +137,8 @@ static struct error *remove_row(struct db_tx *tx, const struct cloud_removed *r)
 
 struct error *store_model_write(struct db_tx *tx, const struct cloud_model *c, int64_t now)
 {
+    if (c->era_changed)
+        RETURN_IF_ERROR(db_exec(tx, "UPDATE cloud SET era = ? WHERE one = 1", "u", c->era));
     array_each(&c->removed, r)
         RETURN_IF_ERROR(remove_row(tx, r));
     array_each(&c->changed, row)

@@ -45,7 +45,8 @@ static void cut_list(struct world *w, const struct host *h, struct sim_job *job)
         line->id = d->id;
         memcpy(line->cloud, cloud, strlen(cloud) + 1);
         line->generation = d->generation;
-        line->running = true;
+        line->running = !d->paused;
+        line->paused = d->paused;
     }
 }
 
@@ -66,12 +67,12 @@ void host_start_job(struct world *w, struct proc *p, const struct node_effect *e
 }
 
 /* The domain runs, unless one of that id does or its disk is gone: libvirt refuses then. */
-static bool create(struct world *w, int zone, int node, const struct sim_job *job)
+static bool create(struct world *w, int zone, int node, const struct sim_job *job, bool paused)
 {
     struct host *h = &w->hosts[zone][node];
     if (!host_has_disk(h, &job->id) || host_domain(h, &job->id, false))
         return false;
-    struct sim_domain d = {job->id, false, job->generation, job->size};
+    struct sim_domain d = {job->id, false, job->generation, job->size, paused};
     array_push(&h->domains, d);
     law_started(w, zone, node, &d);
     return true;
@@ -87,7 +88,7 @@ static void finish_create(struct world *w, struct proc *p, const struct sim_job 
     if (!h->libvirt_up || (w->faults_on && chance(w, 0.06))) {
         w->struck[FAULT_JOB_UNKNOWN]++;
         if (h->libvirt_up && chance(w, 0.5))
-            create(w, p->zone, p->node, job);
+            create(w, p->zone, p->node, job, chance(w, 0.5));
         else if (chance(w, 0.5))
             array_push(&h->late, *job);
         node_on_created(p->node_model, job->id.text, JOB_UNKNOWN, NULL);
@@ -98,8 +99,19 @@ static void finish_create(struct world *w, struct proc *p, const struct sim_job 
         node_on_created(p->node_model, job->id.text, JOB_FAILED, "no such machine");
         return;
     }
-    bool done = create(w, p->zone, p->node, job) || host_domain(h, &job->id, false);
+    bool done = create(w, p->zone, p->node, job, false) || host_domain(h, &job->id, false);
     node_on_created(p->node_model, job->id.text, done ? JOB_DONE : JOB_FAILED, "refused");
+}
+
+static void finish_resume(struct world *w, struct proc *p, const struct sim_job *job)
+{
+    struct host *h = &w->hosts[p->zone][p->node];
+    struct sim_domain *d = host_domain(h, &job->id, false);
+    bool lost = w->faults_on && chance(w, 0.1);
+    if (d && h->libvirt_up && (!lost || chance(w, 0.5)))
+        d->paused = false;
+    enum job_result result = !h->libvirt_up ? JOB_NOT_ASKED : lost || !d ? JOB_UNKNOWN : JOB_DONE;
+    node_on_created(p->node_model, job->id.text, result, NULL);
 }
 
 static void finish_stop(struct world *w, struct proc *p, const struct sim_job *job)
@@ -140,6 +152,9 @@ static void finish(struct world *w, struct proc *p, struct sim_job *job)
         break;
     case NODE_JOB_CREATE:
         finish_create(w, p, job);
+        break;
+    case NODE_JOB_RESUME:
+        finish_resume(w, p, job);
         break;
     case NODE_JOB_STOP:
         finish_stop(w, p, job);
@@ -255,7 +270,7 @@ void host_tick(struct world *w)
             if (h->libvirt_up && h->late.len && chance(w, 0.1)) {
                 struct sim_job job = h->late.data[0];
                 array_remove(&h->late, 0);
-                create(w, z, n, &job);
+                create(w, z, n, &job, chance(w, 0.5));
             }
         }
     }
