@@ -5,7 +5,8 @@ nodist_cloud_controller_libcloud_a_SOURCES = $(cloud_built)
 BUILT_SOURCES += $(cloud_built)
 CLEANFILES += cloud-controller/gen/migrations.c
 cloud_migrations = $(srcdir)/schemas/sql/cloud/0001-first.sql \
-	$(srcdir)/schemas/sql/cloud/0002-images.sql
+	$(srcdir)/schemas/sql/cloud/0002-images.sql \
+	$(srcdir)/schemas/sql/cloud/0003-shared.sql
 EXTRA_DIST += $(cloud_migrations)
 cloud-controller/gen/migrations.c: $(cloud_migrations) $(srcdir)/common/db/embed-sql.py
 	$(AM_V_GEN)$(MKDIR_P) cloud-controller/gen && \
@@ -30,6 +31,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/grants.c cloud-controller/grants.h \
 	cloud-controller/identity.c cloud-controller/identity.h \
 	cloud-controller/keys.c cloud-controller/keys.h \
+	cloud-controller/operation.c cloud-controller/operation.h \
 	cloud-controller/request.c cloud-controller/request.h \
 	cloud-controller/store/account.c \
 	cloud-controller/store/cloud.c \

@@ -50,7 +50,7 @@ void node_seen(struct cloud_model *c, struct cloud_node *n, const struct message
         n->inventory_left = 0;
 }
 
-static bool same_held(const struct cloud_model *c, const struct cloud_node *n, const struct message *m)
+static bool same_held(struct cloud_model *c, const struct cloud_node *n, const struct message *m)
 {
     uint64_t count = 0, digest = 0;
     array_each(&c->instances, i) {
@@ -59,7 +59,19 @@ static bool same_held(const struct cloud_model *c, const struct cloud_node *n, c
             digest ^= digest_object(KIND_INSTANCE, (*i)->id.text, (*i)->generation);
         }
     }
+    shared_sum(c, n, &count, &digest);
     return count == m->count && digest == m->digest && m->seq == n->next_seq;
+}
+
+/* Where its part of the guests' network ends; maps of subnets tell it to the others. */
+static void take_link(struct cloud_model *c, struct cloud_node *n, const struct message *m)
+{
+    struct id link;
+    if (!m->text || !id_parse(m->text, &link) || id_eq(&link, &n->link))
+        return;
+    n->link = link;
+    cloud_changed(c, &n->row, FLUSHED);
+    shared_moved(c, n);
 }
 
 void node_heartbeat(struct cloud_model *c, const struct message *m)
@@ -69,6 +81,7 @@ void node_heartbeat(struct cloud_model *c, const struct message *m)
         return;
     node_seen(c, n, m);
     n->size = m->size;
+    take_link(c, n, m);
     if (outbox_open_for(c, &n->id) || same_held(c, n, m))
         n->disputes = 0;
     else if (++n->disputes >= 2)
@@ -105,7 +118,7 @@ static void compare_item(struct cloud_model *c, struct cloud_node *n, const stru
 static bool listed(const struct message *m, const struct id *id)
 {
     array_each(&m->items, item) {
-        if (id_eq(&item->id, id))
+        if (item->kind == KIND_INSTANCE && id_eq(&item->id, id))
             return true;
     }
     return false;
@@ -122,8 +135,11 @@ void node_inventory(struct cloud_model *c, const struct message *m)
     n->asked_left = 0;
     n->disputes = 0;
     n->quarantined.len = 0;
-    array_each(&m->items, item)
-        compare_item(c, n, m, item);
+    array_each(&m->items, item) {
+        if (item->kind == KIND_INSTANCE)
+            compare_item(c, n, m, item);
+    }
+    shared_inventory(c, n, m);
     /* What is not listed is no answer: the object may not have arrived yet.  It is only sent again. */
     for (size_t k = 0; k < c->instances.len; k++) {
         struct cloud_instance *i = c->instances.data[k];
@@ -173,6 +189,11 @@ void cloud_fence_node(struct cloud_model *c, struct cloud_node *n)
             outbox_settle(c, o);
         instance_gone(c, i);
     }
+    for (size_t k = 0; k < c->outbox.len; k++) { /* what else it was to be told */
+        if (id_eq(&c->outbox.data[k]->receiver, &n->id))
+            outbox_settle(c, c->outbox.data[k--]);
+    }
+    outbox_pump(c);
 }
 
 void node_tick(struct cloud_model *c, int64_t spent)

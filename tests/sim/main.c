@@ -140,10 +140,22 @@ static void call_api(struct world *w)
     struct proc *cloud = w->procs.data[0];
     if (!cloud->up || cloud->paused)
         return;
-    if (chance(w, 0.5))
-        sim_run_instances(w, cloud);
-    else
+    switch (rnd_below(w, 8)) {
+    case 0:
+        sim_share(w, cloud);
+        break;
+    case 1:
+        sim_operate(w, cloud);
+        break;
+    case 2:
+    case 3:
+    case 4:
         sim_terminate(w, cloud);
+        break;
+    default:
+        sim_run_instances(w, cloud);
+        break;
+    }
 }
 
 static void tick_due(struct world *w)
@@ -173,7 +185,7 @@ static void one_step(struct world *w)
     else
         host_finish_job(w);
     /* what is quick in life is quick here: a few more happenings in the same moment */
-    for (uint64_t k = rnd_below(w, 6); k > 0; k--) {
+    for (uint64_t k = rnd_below(w, 16); k > 0; k--) {
         uint64_t more = rnd_below(w, 3);
         if (more == 0)
             broker_deliver(w);
@@ -232,6 +244,8 @@ static void world_free(struct world *w)
             array_free(&w->hosts[z][n].domains);
             array_free(&w->hosts[z][n].disks);
             array_free(&w->hosts[z][n].records);
+            array_free(&w->hosts[z][n].shared);
+            array_free(&w->hosts[z][n].operations);
             array_free(&w->hosts[z][n].late);
         }
     }
@@ -242,6 +256,12 @@ static void world_free(struct world *w)
     array_free(&w->disk.zones);
     array_free(&w->disk.nodes);
     array_free(&w->disk.outbox);
+    array_free(&w->disk.shared);
+    array_free(&w->disk.operations);
+    array_each(&w->texts, text)
+        free(*text);
+    array_free(&w->texts);
+    array_free(&w->operated);
     array_free(&w->lazy);
     array_free(&w->promises);
 }

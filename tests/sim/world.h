@@ -48,8 +48,8 @@ struct confirm {
 };
 
 struct sim_job {
-    enum node_effect_kind kind; /* JOB_START, JOB_CREATE, JOB_STOP or LIST */
-    struct id id;
+    enum node_effect_kind kind; /* JOB_START, JOB_CREATE, JOB_STOP, JOB_OPERATE or LIST */
+    struct id id;               /* of the instance; of the operation */
     uint64_t generation, serial, boot;
     struct size size;
     bool cut; /* a listing whose content was taken when it was asked for */
@@ -97,6 +97,7 @@ struct sim_domain {
     bool foreign;
     uint64_t generation;
     struct size size;
+    bool paused; /* made, and the creation went no further */
 };
 
 struct host {
@@ -106,6 +107,8 @@ struct host {
     ARRAY(struct sim_domain) domains;
     ARRAY(struct id) disks;
     ARRAY(struct node_record) records; /* durable */
+    ARRAY(struct node_shared) shared;  /* durable */
+    ARRAY(struct node_operation) operations; /* durable */
     struct node_self self;             /* durable */
     uint64_t boot_seen;                /* host boots, as the node's state folder knows */
     uint64_t boot_now;
@@ -127,6 +130,8 @@ struct cloud_disk {
     ARRAY(struct cloud_zone) zones;
     ARRAY(struct cloud_node) nodes;
     ARRAY(struct outbox_row) outbox;
+    ARRAY(struct cloud_shared) shared;
+    ARRAY(struct cloud_operation) operations;
 };
 
 /* Writes that ride along and are not yet forced. */
@@ -139,6 +144,8 @@ struct lazy_write {
     struct cloud_zone zone;
     struct cloud_node node;
     struct outbox_row outbox;
+    struct cloud_shared shared;
+    struct cloud_operation operation;
 };
 
 struct world {
@@ -158,6 +165,8 @@ struct world {
     struct cloud_disk disk;
     ARRAY(struct lazy_write) lazy;
     ARRAY(struct promise) promises;
+    ARRAY(char *) texts;        /* what rows on disk point to */
+    ARRAY(struct id) operated;  /* each operation that a host was made to do */
     struct life_counts *counts;
     uint64_t *struck; /* per enum fault */
     uint64_t foreign_made;
@@ -202,6 +211,10 @@ void node_settle(struct world *w, struct proc *p);
 void proc_tick(struct world *w, struct proc *p);
 void sim_run_instances(struct world *w, struct proc *cloud);
 void sim_terminate(struct world *w, struct proc *cloud);
+/* What the body of a shared object says here: its members and those of the objects it mentions. */
+char *sim_shared_body(const struct cloud_model *c, const struct cloud_shared *s);
+void sim_share(struct world *w, struct proc *cloud);
+void sim_operate(struct world *w, struct proc *cloud);
 
 /* laws.c */
 void broken(struct world *w, const char *format, ...) _printf_(2, 3) __attribute__((noreturn));
@@ -210,6 +223,7 @@ void law_started(struct world *w, int zone, int node, const struct sim_domain *d
 void law_acked(struct world *w, const struct proc *p, const struct message *m);
 void law_obeyed(struct world *w, const struct proc *p, const struct message *m);
 void law_reported(struct world *w, const struct proc *p, const struct message *m);
+void law_operated(struct world *w, const struct id *operation);
 void law_row_settled(struct world *w, const struct cloud_model *c, const struct cloud_removed *r);
 void law_loaded(struct world *w, const struct cloud_model *c);
 void law_foreign(struct world *w);

@@ -192,7 +192,7 @@ static struct error *add_instance(struct run *r, struct db_tx *tx, uint64_t inde
                               spec->tag.data[k].value ? spec->tag.data[k].value : "");
     }
     if (!e)
-        *want = (struct cloud_want){i.id, r->size, make_body(r, &i)};
+        *want = (struct cloud_want){.id = i.id, .size = r->size, .body = make_body(r, &i)};
     store_instance_free(&i);
     return e;
 }
