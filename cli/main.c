@@ -21,17 +21,20 @@ enum option_id {
     OPTION_JSON = 'j',
     OPTION_URL = 'u',
     OPTION_EMAIL = 'e',
+    OPTION_NAME = 'n',
+    OPTION_PUBLIC = 'p',
 };
 
 struct options {
-    bool json;
-    const char *url, *email;
+    bool json, public;
+    const char *url, *email, *name;
 };
 
 static const struct option option_rows[] = {
     {"help", no_argument, NULL, OPTION_HELP},     {"version", no_argument, NULL, OPTION_VERSION},
     {"json", no_argument, NULL, OPTION_JSON},     {"url", required_argument, NULL, OPTION_URL},
-    {"email", required_argument, NULL, OPTION_EMAIL}, {NULL, 0, NULL, 0},
+    {"email", required_argument, NULL, OPTION_EMAIL}, {"name", required_argument, NULL, OPTION_NAME},
+    {"public", no_argument, NULL, OPTION_PUBLIC},  {NULL, 0, NULL, 0},
 };
 
 static void print_help(void)
@@ -48,6 +51,7 @@ static void print_help(void)
          "  --json                 the answer as one JSON object, for scripts\n"
          "  --url URL              of the admin API; else MALLEE_ADMIN_URL, else http://127.0.0.1:8773\n"
          "  --email ADDRESS        of a new account\n"
+         "  --name NAME, --public  of a new image: its name; every account may launch it\n"
          "  --help, --version\n\n"
          "Environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (the administrator's), AWS_SESSION_TOKEN,\n"
          "AWS_DEFAULT_REGION, AWS_CA_BUNDLE, MALLEE_ADMIN_URL.\n\n"
@@ -112,10 +116,11 @@ static int run(const struct command *c, const char *argument, const struct optio
 static int import_image(const char *file, const struct options *o)
 {
     struct admin admin;
+    struct image_options image = {file, o->name, o->public};
     _cleanup_free_ char *id = NULL;
     struct error *e = admin_from_environment(&admin, o->url);
     if (!e)
-        e = image_import(&admin, file, &id);
+        e = image_import(&admin, &image, &id);
     if (e)
         return failed(e);
     _cleanup_free_ char *text = o->json ? xasprintf("{\"image_id\":\"%s\"}\n", id) : xasprintf("%s\n", id);
@@ -138,6 +143,8 @@ static int dispatch(char **words, size_t n, const struct options *o)
         return usage("the argument is empty");
     if (o->email && !streq(c->action, "CreateAccount"))
         return usage("--email goes with `account create` only");
+    if (o->name || o->public)
+        return usage("--name and --public go with `image import` only");
     return run(c, c->argument ? words[own] : NULL, o);
 }
 
@@ -158,6 +165,12 @@ int main(int argc, char **argv)
             break;
         case OPTION_URL:
             o.url = optarg;
+            break;
+        case OPTION_NAME:
+            o.name = optarg;
+            break;
+        case OPTION_PUBLIC:
+            o.public = true;
             break;
         case OPTION_EMAIL:
             o.email = optarg;

@@ -21,7 +21,8 @@ node_disk_gib() {
 
 node_config() { # N AMQP-USER
     local n=$1
-    put_config root "$DIR/etc/node-$n.conf" <<EOF
+    {
+        cat <<EOF
 zone = $(node_zone "$n")
 listen = 127.0.0.1:$NODE_PORT
 amqp-url = amqp://$2:$(secret "amqp-node-$n")@$HOST_ADDRESS:$AMQP_PORT/%2f
@@ -34,12 +35,21 @@ brick-dir = $BASE/brick
 store-url = https://$HOST_ADDRESS:$STORE_NODE_PORT
 store-region = $REGION
 store-credentials-file = $BASE/state/system/node
-store-ca-file = $BASE/etc/store-cert.pem
+store-ca-file = $BASE/etc/cert.pem
 boot-id-file = $(boot_id_file "$n")
 vcpus = ${MALLEE_NODE_VCPUS:-$((8 * $(nproc)))}
 memory-mib = ${MALLEE_NODE_MEMORY_MIB:-$(node_memory_mib)}
 disk-gib = ${MALLEE_NODE_DISK_GIB:-$(node_disk_gib)}
 EOF
+        known_to mallee-node-controller <<EOF
+netns-prefix = $(node_netns_prefix "$n")
+link-device = link0
+link-address = $(node_address "$n")/18
+public-network = $PUBLIC_NETWORK
+guest-services = $HOST_ADDRESS:$CLOUD_GUEST_PORT, $HOST_ADDRESS:$STORE_GUEST_PORT
+guest-outside = $NAT
+EOF
+    } | put_config root "$DIR/etc/node-$n.conf"
 }
 
 # The node makes its identity at the first question; the broker knows it by that name.
@@ -132,7 +142,7 @@ node_services() { # N
     for name in virtlogd libvirtd; do
         program=$(command -v "$name" || echo "/usr/sbin/$name")
         service "$name-$n" <<EOF
-exec ip netns exec $netns unshare -m -u --propagation private sh -c '
+exec ip netns exec $netns unshare -m -u --propagation slave sh -c '
     mkdir -p /run/libvirt /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
     mount --bind $home/run /run/libvirt && mount --bind $home/etc /etc/libvirt &&
         mount --bind $home/lib /var/lib/libvirt && mount --bind $home/log /var/log/libvirt &&
@@ -144,8 +154,10 @@ exec ip netns exec $netns unshare -m -u --propagation private sh -c '
     exec $program -p /run/libvirt/$name.pid -f /etc/libvirt/$name.conf' "\$pid_file"
 EOF
     done
+    # Not by ip netns exec: the namespaces that a node makes for its VPCs would be seen by nobody else.
     service "node-$n" <<EOF
-exec ip netns exec $netns sh -c 'echo \$\$ >"\$0"; exec "\$@"' "\$pid_file" \\
+echo \$\$ >"\$pid_file"
+exec nsenter --net=/run/netns/$netns \\
     $BASE/programs/mallee-node-controller --config $BASE/etc/node-$n.conf
 EOF
 }
