@@ -18,6 +18,7 @@
 #include "common/workers/workers.h"
 
 #define BODY_MAX    (1u << 20)
+#define SECRET_ROOM 65536 /* of an answer with a secret: it must not grow, which would leave copies behind */
 #define WORKERS_MAX 96
 #define WAITING_MAX 2048
 #define EC2_VERSION "2016-11-15"
@@ -80,6 +81,8 @@ static void respond(struct call *c, int status, struct str *body)
     http_answer_set(a, "x-amzn-RequestId", c->ctx.request_id);
     size_t len = body->len;
     http_answer_body(a, str_take(body), len);
+    if (c->ctx.action && shape_is_secret(c->ctx.action->out))
+        http_answer_secret(a);
     http_respond(c->http, a);
 }
 
@@ -130,6 +133,8 @@ static void respond_error(struct call *c, struct error *e)
 static void respond_result(struct call *c, const void *out)
 {
     struct str body = STR_INIT;
+    if (shape_is_secret(c->ctx.action->out))
+        str_reserve(&body, SECRET_ROOM);
     if (c->service->dialect == DIALECT_JSON) {
         _cleanup_(json_decrefp) json_t *o = shape_to_json(c->ctx.action->out, out);
         _cleanup_free_ char *text = json_text(o);

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "cloud-controller/grants.h"
+#include "cloud-controller/shared-body.h"
 #include "core/message-json.h"
 
 #define COMMAND_TTL_MS 600000
@@ -218,8 +219,10 @@ static struct error *run_change(struct db_tx *tx, void *arg)
     memcpy(&ch->finished, &c->finished, sizeof ch->finished);
     memset(&c->finished, 0, sizeof c->finished);
     cloud_effects_clear(c);
-    array_each(&ch->out, it) /* after the rows: an image that cannot be granted fails nothing but its launch */
+    array_each(&ch->out, it) { /* after the rows: an image that cannot be granted fails nothing but its launch */
         grants_fill(tx, b->keys, &it->message);
+        log_failure(LOG_ERR, shared_body(tx, c, &it->message), "what nodes are told of a shared object");
+    }
     return NULL;
 }
 

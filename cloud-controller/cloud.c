@@ -3,6 +3,7 @@
 #include "cloud-controller/cloud.h"
 #include "cloud-controller/admin/account.h"
 #include "cloud-controller/api.h"
+#include "cloud-controller/ec2/group/group.h"
 #include "cloud-controller/identity.h"
 #include "cloud-controller/system.h"
 #include "common/base/clock.h"
@@ -98,11 +99,28 @@ static struct error *open_db(struct cloud *c)
     return identity_write(c);
 }
 
+/* Groups and subnets that came with an account made before the model was there, or with a zone. */
+static struct error *share_all(struct brain *b, struct db_tx *tx, struct cloud_model *model, void *arg)
+{
+    (void)b;
+    (void)arg;
+    store_accounts all = {0};
+    struct error *e = store_account_list(tx, &all);
+    array_each(&all, a) {
+        if (!e)
+            e = network_share(tx, model, a->id.text);
+        store_account_free(a);
+    }
+    array_free(&all);
+    return e;
+}
+
 static struct error *open_all(struct cloud *c)
 {
     RETURN_IF_ERROR(open_db(c));
     struct brain_options o = {c->daemon, c->db, c->timing, c->config->amqp_url, c->keys};
     RETURN_IF_ERROR(brain_new(&o, &c->brain));
+    RETURN_IF_ERROR(brain_change(c->brain, DB_FORCED | DB_RESCUE, share_all, NULL));
     RETURN_IF_ERROR(brain_connect(c->brain));
     RETURN_IF_ERROR(api_open(c, &c->api));
     log_info("region %s, %zu zones, API on %s", c->config->region, c->config->zones.len, c->config->listen);

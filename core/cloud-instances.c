@@ -173,6 +173,40 @@ static void no_room(struct cloud_model *c, struct cloud_instance *i)
     outbox_mark(c, &r->zone, KIND_RESERVATION, &r->id);
 }
 
+bool instance_adopt(struct cloud_model *c, struct cloud_instance *i, const struct cloud_node *n,
+                    const struct message_item *item)
+{
+    if (!i->wanted || item->generation <= i->generation || !item->present)
+        return false;
+    struct id before = i->node;
+    i->node = n->id;
+    i->held = true;
+    i->generation = item->generation;
+    shared_touch(c, i);
+    if (!id_none(&before) && !id_eq(&before, &n->id)) {
+        outbox_mark(c, &before, KIND_INSTANCE, &i->id); /* absent there, for sure */
+        shared_left(c, i, &before);
+    }
+    cloud_changed(c, &i->row, FLUSHED);
+    cloud_say(c, i, &n->id, "found on node %s, placed there after the backup", n->id.text);
+    struct cloud_reservation *r = reservation_find(c, i->reservation.text);
+    if (r)
+        reservation_settle(c, r);
+    return true;
+}
+
+/* The node obeyed something that the rows know nothing of: it was ordered after the backup. */
+static void adopt_answer(struct cloud_model *c, struct cloud_instance *i, const struct message *m)
+{
+    if (i->wanted && !m->present) {
+        instance_give_up(c, i, INSTANCE_TERMINATED, "Server.InternalError",
+                         "it was ended after the backup that the cloud was restored from");
+    }
+    if (m->generation > i->generation)
+        i->generation = m->generation;
+    cloud_changed(c, &i->row, FLUSHED);
+}
+
 void instance_applied(struct cloud_model *c, const struct message *m)
 {
     struct outbox_row *o = outbox_find(c, &m->node, KIND_INSTANCE, &m->id);
@@ -182,8 +216,12 @@ void instance_applied(struct cloud_model *c, const struct message *m)
             outbox_settle(c, o);
         return;
     }
-    if (m->generation != i->generation)
-        return;
+    bool here = id_eq(&i->node, &m->node);
+    bool ended = i->wanted && !m->present && m->result != APPLIED_NO_ROOM && m->generation == i->generation;
+    if (here && (m->generation > i->generation || ended))
+        adopt_answer(c, i, m);
+    if (m->generation > i->generation ? m->present : m->generation < i->generation)
+        return; /* else: absent at a later generation is absent, too */
     if (o)
         outbox_settle(c, o);
     if (m->present || !id_eq(&i->node, &m->node))

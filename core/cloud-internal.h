@@ -35,6 +35,9 @@ void instance_give_up(struct cloud_model *c, struct cloud_instance *i, enum inst
 void instance_observe(struct cloud_model *c, struct cloud_instance *i, const struct id *node, uint64_t run,
                       uint64_t seq, enum observation what, const char *text);
 void instance_applied(struct cloud_model *c, const struct message *m);
+/* A node holds a later generation than the row: rows came from a backup. */
+bool instance_adopt(struct cloud_model *c, struct cloud_instance *i, const struct cloud_node *n,
+                    const struct message_item *item);
 void instance_placed(struct cloud_model *c, const struct message *m);
 void instance_tick(struct cloud_model *c, int64_t spent);
 void instance_gone(struct cloud_model *c, struct cloud_instance *i);
@@ -49,6 +52,8 @@ void shared_touch(struct cloud_model *c, const struct cloud_instance *i);
 void shared_left(struct cloud_model *c, const struct cloud_instance *i, const struct id *node);
 /* The node's address on the link network changed. */
 void shared_moved(struct cloud_model *c, const struct cloud_node *n);
+/* Generations of another era than the present one are outranked. */
+void shared_new_era(struct cloud_model *c);
 /* At each event's end: new generations for what is stale, and rows for those who hold it. */
 void shared_pump(struct cloud_model *c);
 bool shared_needed(const struct cloud_model *c, const struct cloud_node *n, const struct cloud_shared *s);
@@ -75,5 +80,7 @@ void node_inventory(struct cloud_model *c, const struct message *m);
 void node_boot(struct cloud_model *c, const struct message *m);
 void node_seen(struct cloud_model *c, struct cloud_node *n, const struct message *m);
 void node_tick(struct cloud_model *c, int64_t spent);
+/* A later era than that one begins: it was the cloud's before its rows were taken from a backup. */
+void cloud_outrank_era(struct cloud_model *c, uint64_t era);
 struct cloud_node *node_known(struct cloud_model *c, const struct message *m);
 #endif

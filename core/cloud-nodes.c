@@ -74,11 +74,36 @@ static void take_link(struct cloud_model *c, struct cloud_node *n, const struct 
     shared_moved(c, n);
 }
 
+/* No cloud was restored so often since its last backup: a node that says so is not believed. */
+#define ERAS_AHEAD 1000
+
+void cloud_outrank_era(struct cloud_model *c, uint64_t era)
+{
+    if (era > c->era + ERAS_AHEAD)
+        return;
+    c->era = era + 1;
+    c->era_changed = c->flush = true;
+    shared_new_era(c);
+    array_each(&c->zones, z) {
+        (*z)->epoch.era = c->era;
+        cloud_changed(c, &(*z)->row, FLUSHED);
+    }
+}
+
+/* A node has seen a later epoch than was ever granted by these rows: they came from a backup. */
+static void look_at_era(struct cloud_model *c, const struct message *m)
+{
+    const struct cloud_zone *zone = cloud_find_zone(c, m->zone.text);
+    if (zone && epoch_compare(m->epoch, zone->epoch) > 0)
+        cloud_outrank_era(c, m->epoch.era);
+}
+
 void node_heartbeat(struct cloud_model *c, const struct message *m)
 {
     struct cloud_node *n = node_known(c, m);
     if (!n || m->run < n->run)
         return;
+    look_at_era(c, m);
     node_seen(c, n, m);
     n->size = m->size;
     take_link(c, n, m);
@@ -106,7 +131,12 @@ static void compare_item(struct cloud_model *c, struct cloud_node *n, const stru
         quarantine(n, &item->id);
         return;
     }
+    instance_adopt(c, i, n, item);
     bool wanted_here = i->wanted && id_eq(&i->node, &n->id);
+    if (!wanted_here && item->present && item->generation >= i->generation) {
+        i->generation = item->generation + 1; /* the row came from a backup: its absence must outrank this */
+        cloud_changed(c, &i->row, FLUSHED);
+    }
     if (!wanted_here || item->generation < i->generation || item->observed == OBSERVED_UNOWNED) {
         if (!outbox_find(c, &n->id, KIND_INSTANCE, &i->id))
             outbox_mark(c, &n->id, KIND_INSTANCE, &i->id);

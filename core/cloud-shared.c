@@ -109,6 +109,18 @@ static void mark_holders(struct cloud_model *c, const struct cloud_shared *s)
     }
 }
 
+void shared_new_era(struct cloud_model *c)
+{
+    uint64_t era = (c->era - 1) << 32;
+    array_each(&c->shared, it) {
+        struct cloud_shared *s = *it;
+        if (s->generation >> 32 == era >> 32)
+            continue;
+        s->generation = era | (s->generation & UINT32_MAX);
+        s->stale = true;
+    }
+}
+
 void shared_pump(struct cloud_model *c)
 {
     array_each(&c->shared, it) {
@@ -156,15 +168,29 @@ static bool listed(const struct message *m, const struct id *id)
     return false;
 }
 
+/* A node holds a later generation than the row, which came from a backup: what the row says gets a later one yet. */
+static void outrank(struct cloud_model *c, struct cloud_shared *s, uint64_t generation)
+{
+    if (!s || generation <= s->generation || generation >> 62)
+        return;
+    if (generation >> 32 >= c->era) {
+        cloud_outrank_era(c, (generation >> 32) + 1);
+        return;
+    }
+    s->generation = generation;
+    s->stale = true;
+}
+
 /* What lags or is nobody's is sent again; what no row names stays while an unknown instance may stand on it. */
 void shared_inventory(struct cloud_model *c, struct cloud_node *n, const struct message *m)
 {
     array_each(&m->items, item) {
         if (!object_kind_shared(item->kind))
             continue;
-        const struct cloud_shared *s = cloud_find_shared(c, item->id.text);
+        struct cloud_shared *s = cloud_find_shared(c, item->id.text);
         if (!s && n->quarantined.len)
             continue;
+        outrank(c, s, item->generation);
         if (!s || item->generation < s->generation || !shared_needed(c, n, s))
             mark_once(c, n, item->kind, &item->id);
     }
@@ -179,14 +205,16 @@ void shared_fill(const struct cloud_model *c, struct message *m, const struct ou
     const struct cloud_shared *s = cloud_find_shared(c, o->id.text);
     const struct cloud_node *n = cloud_find_node(c, o->receiver.text);
     m->node = o->receiver;
-    m->generation = s ? s->generation : UINT64_MAX >> 1; /* forgotten: nothing of it may stay */
+    /* Forgotten: nothing of it may stay in this era; a backup may know it yet. */
+    m->generation = s ? s->generation : (c->era - 1) << 32 | UINT32_MAX;
     m->present = s && n && shared_needed(c, n, s);
 }
 
 void shared_applied(struct cloud_model *c, const struct message *m)
 {
     struct outbox_row *o = outbox_find(c, &m->node, m->kind, &m->id);
-    const struct cloud_shared *s = cloud_find_shared(c, m->id.text);
-    if (o && (s ? m->generation == s->generation : !m->present))
+    struct cloud_shared *s = cloud_find_shared(c, m->id.text);
+    outrank(c, s, m->generation);
+    if (o && !(s && s->stale) && (s ? m->generation == s->generation : !m->present))
         outbox_settle(c, o);
 }

@@ -45,6 +45,7 @@ void cloud_effects_clear(struct cloud_model *c)
         free(done->text);
     }
     c->finished.len = 0;
+    c->era_changed = false;
     c->flush = false;
 }
 
@@ -267,6 +268,7 @@ void cloud_on_message(struct cloud_model *c, const struct message *m)
 void cloud_on_tick(struct cloud_model *c, int64_t elapsed)
 {
     int64_t spent = timing_spend(&c->timing, elapsed);
+    shared_new_era(c);
     instance_tick(c, spent);
     operation_tick(c, spent);
     zone_tick(c, spent);

@@ -95,7 +95,7 @@ struct cloud_shared {
     struct cloud_row row;
     struct id id;
     enum object_kind kind;
-    uint64_t generation;
+    uint64_t generation; /* its upper half is the era's number less 1: no two eras use the same */
     char *mentions; /* ids of shared objects whose users its body lists, with blanks between; NULL: none */
     /* not stored: */
     bool stale;     /* its users changed in this event: the generation is to go up */
@@ -183,9 +183,15 @@ struct cloud_model {
     ARRAY(struct cloud_outgoing) outgoing;
     ARRAY(struct cloud_event) events;
     ARRAY(struct cloud_finished) finished;
+    bool era_changed; /* `era` is to be written, flushed */
     bool flush;
 };
 
+/* Restored from a backup, the rows are behind what nodes hold.  Who restores raises the era and forgets outbox,
+ * operations and reservations: what was not placed yet may have been since, and is never placed again, only found.  The
+ * model adopts what nodes report of later generations
+ * (a placement, an end) instead of ordering it otherwise, raises the era above every one that a node has seen, and what
+ * no row names is kept, shown and never destroyed. */
 struct cloud_model *cloud_new(const struct timing *timing, const char *cloud, uint64_t era);
 void cloud_free(struct cloud_model *c);
 DEFINE_CLEANUP(struct cloud_model *, cloud_free)

@@ -113,7 +113,7 @@ void node_write(struct node_model *n, const struct node_instance *i)
 
 void node_write_self(struct node_model *n)
 {
-    node_do(n, NODE_WRITE_SELF);
+    node_do(n, NODE_WRITE_SELF)->self = n->self;
 }
 
 struct node_instance *node_add(struct node_model *n, const struct id *id)

@@ -65,10 +65,19 @@ struct node_operation {
     int64_t forget_left; /* not stored */
 };
 
+struct node_self {
+    struct id node, zone;
+    struct id cloud;        /* empty until the first envelope */
+    struct epoch epoch;     /* the highest seen */
+    uint64_t run, boot;
+    uint64_t answered_boot; /* the newest boot that the cloud answered */
+};
+
 struct node_effect {
     enum node_effect_kind kind;
     uint64_t token;
     struct node_record record; /* body and why are copies owned by the effect */
+    struct node_self self;     /* as it was when the effect was made */
     struct node_shared shared; /* so is its body */
     struct node_operation operation; /* so is its text */
     struct message message;
@@ -101,14 +110,6 @@ enum job_result {
     JOB_FAILED,  /* it did not happen, and nothing of it is left */
     JOB_NOT_ASKED, /* the hypervisor was not there to be asked: tried again */
     JOB_UNKNOWN, /* no answer in time, or the connection went */
-};
-
-struct node_self {
-    struct id node, zone;
-    struct id cloud;        /* empty until the first envelope */
-    struct epoch epoch;     /* the highest seen */
-    uint64_t run, boot;
-    uint64_t answered_boot; /* the newest boot that the cloud answered */
 };
 
 struct node_model {

@@ -74,15 +74,22 @@ static struct error *write_outbox(struct db_tx *tx, const struct outbox_row *o)
                    o->wait_left);
 }
 
+static struct error *release_all(struct db_tx *tx, const char *instance, int64_t now)
+{
+    RETURN_IF_ERROR(store_address_release(tx, instance, now));
+    RETURN_IF_ERROR(store_public_address_release(tx, instance, now));
+    return store_instance_group_remove_all(tx, instance);
+}
+
 static struct error *write_row(struct db_tx *tx, const struct cloud_row *row, int64_t now)
 {
     switch (row->kind) {
     case ROW_INSTANCE: {
         const struct cloud_instance *i = (const struct cloud_instance *)row;
         RETURN_IF_ERROR(write_instance(tx, i));
-        /* What nothing holds any more gives its address back. */
+        /* What nothing holds any more gives its addresses back and leaves its groups. */
         bool over = !i->held && !i->wanted;
-        return over ? store_address_release(tx, i->id.text, now) : NULL;
+        return over ? release_all(tx, i->id.text, now) : NULL;
     }
     case ROW_RESERVATION:
         return write_reservation(tx, (const struct cloud_reservation *)row);
@@ -104,6 +111,7 @@ static struct error *remove_instance(struct db_tx *tx, const char *id)
 {
     RETURN_IF_ERROR(db_exec(tx, "DELETE FROM tag WHERE resource_id = ?", "t", id));
     RETURN_IF_ERROR(db_exec(tx, "DELETE FROM instance_event WHERE instance_id = ?", "t", id));
+    RETURN_IF_ERROR(store_instance_group_remove_all(tx, id));
     RETURN_IF_ERROR(db_exec(tx, "DELETE FROM instance_attribute WHERE id = ?", "t", id));
     return db_exec(tx, "DELETE FROM instance WHERE id = ?", "t", id);
 }
@@ -129,6 +137,8 @@ static struct error *remove_row(struct db_tx *tx, const struct cloud_removed *r)
 
 struct error *store_model_write(struct db_tx *tx, const struct cloud_model *c, int64_t now)
 {
+    if (c->era_changed)
+        RETURN_IF_ERROR(db_exec(tx, "UPDATE cloud SET era = ? WHERE one = 1", "u", c->era));
     array_each(&c->removed, r)
         RETURN_IF_ERROR(remove_row(tx, r));
     array_each(&c->changed, row)

@@ -112,6 +112,8 @@ struct error *http_answer_header(struct http_answer *a, const char *name, const 
 void http_answer_set(struct http_answer *a, const char *name, const char *value);
 /* A body in memory; takes `data` (malloc). */
 void http_answer_body(struct http_answer *a, char *data, size_t len);
+/* The body, a text, is overwritten before it is freed. */
+void http_answer_secret(struct http_answer *a);
 int http_answer_status(const struct http_answer *a);
 
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX /* sent chunked */

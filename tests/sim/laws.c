@@ -42,6 +42,13 @@ struct promise *promise_find(struct world *w, const struct id *id)
     return NULL;
 }
 
+/* What no row names any more, because the rows are a backup's: it is kept wherever it is. */
+static bool kept(struct world *w, const struct id *id)
+{
+    const struct promise *p = promise_find(w, id);
+    return p ? p->lost : w->backed_up > 0;
+}
+
 /* Law 2: one domain an id in the whole cloud; law 4: no more than the node offers; and a start beyond the
  * first only after a power cut of that node. */
 void law_started(struct world *w, int zone, int node, const struct sim_domain *d)
@@ -60,7 +67,7 @@ void law_started(struct world *w, int zone, int node, const struct sim_domain *d
                 broken(w, "two domains of %s", d->id.text);
         }
     }
-    if (!size_fits(used, (struct size){4, 4096, 40}))
+    if (!kept(w, &d->id) && !size_fits(used, (struct size){4, 4096, 40}))
         broken(w, "node %d of zone %d holds more than it has", node, zone);
     struct promise *p = promise_find(w, &d->id);
     if (p && ++p->starts > 1 + w->hosts[zone][node].power_cuts)
@@ -198,6 +205,8 @@ void law_loaded(struct world *w, const struct cloud_model *c)
 {
     array_each(&w->promises, p) {
         const struct cloud_instance *i = cloud_find_instance(c, p->id.text);
+        if (p->lost)
+            continue;
         if (!i)
             broken(w, "%s was accepted and is gone", p->id.text);
         if (p->terminated && i->wanted)
@@ -260,7 +269,7 @@ static bool shared_settled(struct world *w, const struct cloud_model *c, struct 
             }
         }
         array_each(&h->shared, held) {
-            if (held->present && !cloud_find_shared(c, held->id.text)) {
+            if (held->present && !w->backed_up && !cloud_find_shared(c, held->id.text)) {
                 str_printf(why, "%s holds %s, which is forgotten", (*n)->id.text, held->id.text);
                 return false;
             }
@@ -275,6 +284,8 @@ static bool node_settled(struct world *w, const struct cloud_model *c, int z, in
     _cleanup_free_ char *name = xasprintf("n-%c%d", 'a' + z, n);
     array_each(&h->domains, d) {
         const struct cloud_instance *i = cloud_find_instance(c, d->id.text);
+        if (!i && kept(w, &d->id))
+            continue;
         if (!d->foreign && (!i || !i->wanted || !id_is(&i->node, name))) {
             str_printf(why, "domain %s on %s has no owner", d->id.text, name);
             return false;
@@ -283,6 +294,8 @@ static bool node_settled(struct world *w, const struct cloud_model *c, int z, in
     array_each(&h->records, r) {
         const struct cloud_instance *i = cloud_find_instance(c, r->id.text);
         bool owned = i && i->wanted && id_is(&i->node, name);
+        if (!i && kept(w, &r->id))
+            continue;
         if ((r->present || r->phase == NODE_STOPPING) && !owned) {
             str_printf(why, "spec file of %s on %s has no owner", r->id.text, name);
             return false;
@@ -290,6 +303,8 @@ static bool node_settled(struct world *w, const struct cloud_model *c, int z, in
     }
     array_each(&h->disks, disk) {
         const struct cloud_instance *i = cloud_find_instance(c, disk->text);
+        if (!i && kept(w, disk))
+            continue;
         if (!i || !i->wanted || !id_is(&i->node, name)) {
             str_printf(why, "disk of %s on %s has no owner", disk->text, name);
             return false;
@@ -352,6 +367,8 @@ void law_end(struct world *w)
     law_loaded(w, c);
     array_each(&w->promises, p) {
         const struct cloud_instance *i = cloud_find_instance(c, p->id.text);
+        if (p->lost)
+            continue;
         if (i->state == INSTANCE_TERMINATED && !i->reason_code)
             broken(w, "%s ended without a reason", p->id.text);
     }

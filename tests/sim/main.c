@@ -8,6 +8,7 @@ static const char *const fault_names[FAULTS] = {
     "process crash", "process paused", "disconnect",  "broker crash", "broker wiped",
     "power cut",     "libvirt gone",   "domain ended", "foreign domain", "message dropped",
     "message doubled", "message delayed", "message unroutable", "job failed", "job unknown",
+    "backup restored",
 };
 
 uint64_t rnd(struct world *w)
@@ -43,6 +44,7 @@ static void build(struct world *w)
     w->nodes = 2 + (int)rnd_below(w, NODES_MAX - 1);
     w->cloud_id = id_of("c-sim");
     w->broker_up = true;
+    w->disk.era = 1;
     w->timing = (struct timing){.tick = 1000,          .heartbeat = 2000,   .node_expired = 8000,
                                 .placing = 12000,      .resend = 5000,      .resend_most = 40000,
                                 .pending = 60000,      .shutting_down = 20000, .inventory = 60000,
@@ -93,7 +95,7 @@ static void strike_process(struct world *w)
 static void strike(struct world *w)
 {
     int z = (int)rnd_below(w, (uint64_t)w->zones), n = (int)rnd_below(w, (uint64_t)w->nodes);
-    switch (rnd_below(w, 12)) {
+    switch (rnd_below(w, 14)) {
     case 0:
         if (w->broker_up) {
             bool wipe = chance(w, 0.4);
@@ -115,6 +117,13 @@ static void strike(struct world *w)
         break;
     case 5:
         host_foreign(w, z, n);
+        break;
+    case 6:
+        cloud_back_up(w);
+        break;
+    case 7:
+        if (chance(w, 0.3))
+            w->struck[FAULT_RESTORE] += cloud_restore(w, w->procs.data[0]);
         break;
     default:
         strike_process(w);
@@ -262,6 +271,13 @@ static void world_free(struct world *w)
         free(*text);
     array_free(&w->texts);
     array_free(&w->operated);
+    array_free(&w->backup.instances);
+    array_free(&w->backup.reservations);
+    array_free(&w->backup.zones);
+    array_free(&w->backup.nodes);
+    array_free(&w->backup.outbox);
+    array_free(&w->backup.shared);
+    array_free(&w->backup.operations);
     array_free(&w->lazy);
     array_free(&w->promises);
 }

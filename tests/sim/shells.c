@@ -169,6 +169,8 @@ static void write_rows(struct world *w, struct cloud_model *c)
         array_push(&w->lazy, written(w, *row));
     array_each(&c->removed, r)
         array_push(&w->lazy, ((struct lazy_write){.removed = true, .what = *r}));
+    if (c->era_changed)
+        w->disk.era = c->era;
     if (c->flush)
         flush_lazy(w);
 }
@@ -185,6 +187,59 @@ char *sim_shared_body(const struct cloud_model *c, const struct cloud_shared *s)
         }
     }
     return xstrdup(str_text(&text));
+}
+
+#define COPY_LIST(to, from)                                                                        \
+    do {                                                                                           \
+        (to).len = 0;                                                                              \
+        array_each(&(from), it_)                                                                   \
+            array_push(&(to), *it_);                                                               \
+    } while (0)
+
+static void copy_disk(struct cloud_disk *to, const struct cloud_disk *from)
+{
+    to->era = from->era;
+    COPY_LIST(to->instances, from->instances);
+    COPY_LIST(to->reservations, from->reservations);
+    COPY_LIST(to->zones, from->zones);
+    COPY_LIST(to->nodes, from->nodes);
+    COPY_LIST(to->outbox, from->outbox);
+    COPY_LIST(to->shared, from->shared);
+    COPY_LIST(to->operations, from->operations);
+}
+
+void cloud_back_up(struct world *w)
+{
+    flush_lazy(w);
+    copy_disk(&w->backup, &w->disk);
+    w->backed_up = w->promises.len;
+}
+
+/* As the restoring of a backup does: see core/cloud.h. */
+bool cloud_restore(struct world *w, struct proc *p)
+{
+    if (!w->backed_up)
+        return false;
+    if (p->up)
+        proc_crash(w, p);
+    w->lazy.len = 0;
+    copy_disk(&w->disk, &w->backup);
+    w->disk.era++;
+    w->disk.outbox.len = 0;
+    w->disk.reservations.len = 0;
+    w->disk.operations.len = 0;
+    array_each(&w->disk.instances, i) {
+        if (i->wanted && id_none(&i->node))
+            i->deadline_left = w->timing.placing;
+    }
+    for (size_t k = 0; k < w->promises.len; k++) {
+        struct promise *promise = &w->promises.data[k];
+        promise->lost |= k >= w->backed_up;
+        promise->terminated = false;
+        promise->deadline_state = -1;
+        promise->cloud_ticks = w->timing.pending; /* what was spent before the backup is not known */
+    }
+    return true;
 }
 
 void cloud_settle(struct world *w, struct proc *p)
@@ -268,7 +323,7 @@ void node_settle(struct world *w, struct proc *p)
             drop_record(h, &e->record.id);
             break;
         case NODE_WRITE_SELF:
-            h->self = n->self;
+            h->self = e->self;
             h->boot_seen = h->boot_now;
             break;
         case NODE_WRITE_SHARED: {
@@ -320,7 +375,7 @@ void node_settle(struct world *w, struct proc *p)
 
 static void start_cloud(struct world *w, struct proc *p)
 {
-    struct cloud_model *c = p->cloud = cloud_new(&w->timing, w->cloud_id.text, 1);
+    struct cloud_model *c = p->cloud = cloud_new(&w->timing, w->cloud_id.text, w->disk.era);
     c->counts = w->counts;
     array_each(&w->disk.zones, z)
         cloud_load_zone(c, xmemdup(z, sizeof *z));
@@ -535,7 +590,10 @@ void sim_terminate(struct world *w, struct proc *p)
 {
     if (!w->promises.len)
         return;
-    struct id id = w->promises.data[rnd_below(w, w->promises.len)].id;
+    const struct promise *any = &w->promises.data[rnd_below(w, w->promises.len)];
+    struct id id = any->id;
+    if (any->lost)
+        return;
     struct cloud_instance *i = cloud_find_instance(p->cloud, id.text);
     if (!i)
         return;

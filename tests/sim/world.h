@@ -32,6 +32,7 @@ enum fault {
     FAULT_UNROUTABLE,
     FAULT_JOB_FAILED,
     FAULT_JOB_UNKNOWN,
+    FAULT_RESTORE,     /* the cloud's rows become those of a backup */
     FAULTS,
 };
 
@@ -122,9 +123,11 @@ struct promise {
     uint64_t starts, cuts_allowed;
     int64_t cloud_ticks; /* of cloud processes since it was accepted, in its present deadline */
     int deadline_state;  /* the state that deadline belongs to */
+    bool lost;           /* accepted after the backup that was restored: what runs of it is kept */
 };
 
 struct cloud_disk {
+    uint64_t era;
     ARRAY(struct cloud_instance) instances;
     ARRAY(struct cloud_reservation) reservations;
     ARRAY(struct cloud_zone) zones;
@@ -164,6 +167,8 @@ struct world {
     struct host hosts[ZONES_MAX][NODES_MAX];
     struct cloud_disk disk;
     ARRAY(struct lazy_write) lazy;
+    struct cloud_disk backup;
+    size_t backed_up; /* how many promises the backup knows; 0: there is none */
     ARRAY(struct promise) promises;
     ARRAY(char *) texts;        /* what rows on disk point to */
     ARRAY(struct id) operated;  /* each operation that a host was made to do */
@@ -205,6 +210,8 @@ bool host_has_disk(const struct host *h, const struct id *id);
 /* shells.c: carry out the models' effects */
 void proc_start(struct world *w, struct proc *p);
 void proc_crash(struct world *w, struct proc *p);
+void cloud_back_up(struct world *w);
+bool cloud_restore(struct world *w, struct proc *cloud);
 void cloud_settle(struct world *w, struct proc *p);
 void cluster_settle(struct world *w, struct proc *p);
 void node_settle(struct world *w, struct proc *p);

@@ -50,23 +50,6 @@ static struct error *check_ids(const struct describe *d, const char *const *know
     return NULL;
 }
 
-static void put_tags(const store_tags *tags, void *list)
-{
-    struct api_list *to = list;
-    array_each(tags, tag) {
-        struct ec2_instance_tag *t = api_list_add(to, sizeof *t);
-        t->key = xstrdup(tag->key);
-        t->value = xstrdup(tag->value);
-    }
-}
-
-static void tags_free(store_tags *tags)
-{
-    array_each(tags, tag)
-        store_tag_free(tag);
-    array_free(tags);
-}
-
 /* ---- VPCs ---- */
 
 static void add_vpc(const struct describe *d, const struct store_vpc *row, const store_tags *tags)
@@ -81,7 +64,7 @@ static void add_vpc(const struct describe *d, const struct store_vpc *row, const
     v->instance_tenancy = xstrdup("default");
     v->is_default = row->is_default;
     v->has_is_default = true;
-    put_tags(tags, &v->tag_set);
+    tags_put(tags, &v->tag_set);
 }
 
 static struct error *read_vpcs(struct db_tx *tx, void *arg)
@@ -150,7 +133,7 @@ static void add_subnet(const struct describe *d, const struct store_subnet *row,
     s->default_for_az = true;
     s->map_public_ip_on_launch = false;
     s->has_available_ip_address_count = s->has_default_for_az = s->has_map_public_ip_on_launch = true;
-    put_tags(tags, &s->tag_set);
+    tags_put(tags, &s->tag_set);
 }
 
 static struct error *show_subnet(struct db_tx *tx, const struct describe *d, const struct store_subnet *row)
