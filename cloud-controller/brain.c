@@ -221,7 +221,7 @@ static struct error *run_change(struct db_tx *tx, void *arg)
     cloud_effects_clear(c);
     array_each(&ch->out, it) { /* after the rows: an image that cannot be granted fails nothing but its launch */
         grants_fill(tx, b->keys, &it->message);
-        log_failure(LOG_ERR, shared_body(tx, c, &it->message), "what nodes are told of a shared object");
+        log_failure(LOG_ERROR, shared_body(tx, c, &it->message), "what nodes are told of a shared object");
     }
     return NULL;
 }
