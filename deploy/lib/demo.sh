@@ -8,7 +8,7 @@ DEMO_ADDRESS=""
 # The image that DIR/env names: the tiny guest once it was imported, else the brick, the guest of one boot sector.
 demo_image() {
     local image
-    read -r image _ 2>/dev/null <"$DIR/etc/demo-image" || image=""
+    { read -r image _ <"$DIR/etc/demo-image"; } 2>/dev/null || image=""
     echo "${image:-$BRICK_IMAGE}"
 }
 
@@ -30,7 +30,7 @@ demo_import() {
     make -C "$BUILD" deploy/images/tiny.raw >"$DIR/log/tiny.log" 2>&1 ||
         fail "the tiny guest was not built" "$DIR/log/tiny.log" "see the log; --no-demo does without it"
     digest=$(sha256sum "$disk" | cut -c1-64)
-    read -r image known <"$DIR/etc/demo-image" 2>/dev/null || image="" known=""
+    { read -r image known <"$DIR/etc/demo-image"; } 2>/dev/null || image="" known=""
     if [ "$known" = "$digest" ] && image_available "$image"; then
         note "it is there already: $image"
         return 0
