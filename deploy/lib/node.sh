@@ -120,25 +120,10 @@ keep_capabilities() {
     cp -rpu "$seen/." "$CAPABILITIES/" 2>/dev/null || true
 }
 
-# Run before libvirtd, with sh, in its namespaces. A libvirtd 9 that was killed between noting a start and making the
-# process leaves a status file without a pid; the next one would keep that domain locked for ever, though nothing of it
-# runs. The child that may still wait for its dead parent is ended, then the note goes.
-forget_unborn() {
-    cat <<'EOF'
-    for note in /run/libvirt/qemu/*.xml; do
-        grep -q "<domstatus [^>]*pid=.0.>" "$note" 2>/dev/null || continue
-        pid=$(cat "${note%.xml}.pid" 2>/dev/null)
-        if [ -n "$pid" ] && grep -qa "$(basename "$note" .xml)" "/proc/$pid/cmdline" 2>/dev/null; then kill -9 "$pid"; fi
-        rm -f "$note" "${note%.xml}.pid"
-        echo "forgot $(basename "$note" .xml), whose start the libvirtd before did not survive"
-    done
-EOF
-}
-
 node_services() { # N
     local n=$1 home=$BASE/nodes/node-$1 netns name program
     netns=$(node_netns "$n")
-    forget_unborn >"$DIR/programs/forget-unborn"
+    install -m 755 "$SRC/deploy/libvirt/forget-unborn" "$DIR/programs/forget-unborn"
     for name in virtlogd libvirtd; do
         program=$(command -v "$name" || echo "/usr/sbin/$name")
         service "$name-$n" <<EOF
@@ -149,7 +134,7 @@ exec ip netns exec $netns unshare -m -u --propagation slave sh -c '
         mount --bind $home/cache /var/cache/libvirt || exit 1
     hostname node-$n.$HASH.mallee.internal
     rm -f /run/libvirt/$name.pid
-    [ $name != libvirtd ] || sh $BASE/programs/forget-unborn
+    [ $name != libvirtd ] || $BASE/programs/forget-unborn
     echo \$\$ >"\$0"
     exec $program -p /run/libvirt/$name.pid -f /etc/libvirt/$name.conf' "\$pid_file"
 EOF
