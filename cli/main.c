@@ -2,8 +2,12 @@
 #include <config.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include "cli/admin.h"
 #include "cli/commands.h"
+#include "cli/doctor.h"
+#include "cli/help.h"
 #include "cli/image.h"
 
 /* mallee: the administrator's tool, a client of the Cloud Controller's admin API. */
@@ -23,6 +27,7 @@ enum option_id {
     OPTION_EMAIL = 'e',
     OPTION_NAME = 'n',
     OPTION_PUBLIC = 'p',
+    OPTION_MAN = 'm',
 };
 
 struct options {
@@ -34,29 +39,9 @@ static const struct option option_rows[] = {
     {"help", no_argument, NULL, OPTION_HELP},     {"version", no_argument, NULL, OPTION_VERSION},
     {"json", no_argument, NULL, OPTION_JSON},     {"url", required_argument, NULL, OPTION_URL},
     {"email", required_argument, NULL, OPTION_EMAIL}, {"name", required_argument, NULL, OPTION_NAME},
-    {"public", no_argument, NULL, OPTION_PUBLIC},  {NULL, 0, NULL, 0},
+    {"public", no_argument, NULL, OPTION_PUBLIC},     {"man", no_argument, NULL, OPTION_MAN},
+    {NULL, 0, NULL, 0},
 };
-
-static void print_help(void)
-{
-    puts("usage: mallee [--json] [--url URL] COMMAND\n\nCommands:");
-    for (size_t i = 0; i < commands_len; i++) {
-        const struct command *c = &commands[i];
-        _cleanup_free_ char *words = xasprintf("%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
-                                               c->argument ? " " : "", c->argument ? c->argument : "");
-        printf("  %-22s %s\n", words, c->doc);
-    }
-    printf("  %-22s %s\n", "image import FILE", "make an image of a raw or qcow2 disk; prints its id");
-    puts("\nOptions:\n"
-         "  --json                 the answer as one JSON object, for scripts\n"
-         "  --url URL              of the admin API; else MALLEE_ADMIN_URL, else http://127.0.0.1:8773\n"
-         "  --email ADDRESS        of a new account\n"
-         "  --name NAME, --public  of a new image: its name; every account may launch it\n"
-         "  --help, --version\n\n"
-         "Environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (the administrator's), AWS_SESSION_TOKEN,\n"
-         "AWS_DEFAULT_REGION, AWS_CA_BUNDLE, MALLEE_ADMIN_URL.\n\n"
-         "Exit status: 0 done, 1 refused by the cloud, 2 wrong usage, 3 no answer.");
-}
 
 static int usage(const char *what)
 {
@@ -86,6 +71,13 @@ static int finish(const char *text)
         return EXIT_UNREACHABLE;
     }
     return EXIT_DONE;
+}
+
+static int tell(void (*add)(struct str *out))
+{
+    _cleanup_str_ struct str out = STR_INIT;
+    add(&out);
+    return finish(str_text(&out));
 }
 
 static int run(const struct command *c, const char *argument, const struct options *o)
@@ -127,6 +119,19 @@ static int import_image(const char *file, const struct options *o)
     return finish(text);
 }
 
+static int doctor(const struct options *o)
+{
+    const char *folder = getenv("MALLEE_DIR"), *url = o->url ? o->url : getenv("MALLEE_ADMIN_URL");
+    struct doctor d = {.folder = folder && *folder == '/' ? folder : "/var/lib/mallee",
+                       .url = url && *url ? url : "http://127.0.0.1:8773",
+                       .ca_file = getenv("AWS_CA_BUNDLE"),
+                       .root = geteuid() == 0};
+    _cleanup_str_ struct str out = STR_INIT;
+    enum verdict worst = doctor_run(&d, o->json, &out);
+    int status = finish(str_text(&out));
+    return status == EXIT_DONE && worst == VERDICT_BAD ? EXIT_REFUSED : status;
+}
+
 static int dispatch(char **words, size_t n, const struct options *o)
 {
     size_t own = 0;
@@ -135,6 +140,8 @@ static int dispatch(char **words, size_t n, const struct options *o)
         return usage("a command is needed");
     if (n >= 2 && streq(words[0], "image") && streq(words[1], "import"))
         return n == 3 && *words[2] ? import_image(words[2], o) : usage("`image import` needs one FILE");
+    if (n && streq(words[0], "doctor"))
+        return n == 1 ? doctor(o) : usage("there are too many words");
     if (!c)
         return usage("there is no such command");
     if (n != own + (c->argument != NULL))
@@ -155,8 +162,9 @@ int main(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "h", option_rows, NULL)) != -1) {
         switch (option) {
         case OPTION_HELP:
-            print_help();
-            return EXIT_DONE;
+            return tell(help_add);
+        case OPTION_MAN:
+            return tell(help_add_manual);
         case OPTION_VERSION:
             puts("mallee " VERSION);
             return EXIT_DONE;
