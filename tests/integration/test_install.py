@@ -3,11 +3,12 @@
 import glob
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
 
-from cloud import BUILD
+from cloud import BUILD, SRC
 
 DAEMONS = ("cloud-controller", "cluster-controller", "node-controller", "object-store", "image-service")
 PREFIX = "usr/local"
@@ -75,3 +76,21 @@ def test_uninstall_leaves_nothing(root):
     make("uninstall", root)
     left = [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]
     assert not left, left
+
+
+def test_the_distribution_has_every_file():
+    listed = subprocess.run(["git", "-C", SRC, "ls-files"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                            check=False)
+    if listed.returncode or not listed.stdout:
+        pytest.skip("not a git checkout")
+    folder = os.path.join(BUILD, "dist-of-test")
+    done = subprocess.run(["make", "-s", "-C", BUILD, "distdir", f"distdir={folder}"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    try:
+        assert done.returncode == 0, done.stdout[-2000:]
+        missing = [name for name in listed.stdout.split("\n")
+                   if name and name != ".gitignore" and os.path.exists(os.path.join(SRC, name))
+                   and not os.path.exists(os.path.join(folder, name))]
+        assert not missing, f"in no automake.mk: {missing}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
