@@ -226,6 +226,20 @@ void cloud_fence_node(struct cloud_model *c, struct cloud_node *n)
     outbox_pump(c);
 }
 
+const struct cloud_node *cloud_reap(struct cloud_model *c, const char *id)
+{
+    array_each(&c->nodes, n) {
+        array_each(&(*n)->quarantined, q) {
+            if (!id_is(q, id) || cloud_find_instance(c, id))
+                continue;
+            outbox_mark(c, &(*n)->id, KIND_INSTANCE, q); /* no row names it: it is sent as absent, for ever */
+            outbox_pump(c);
+            return *n;
+        }
+    }
+    return NULL;
+}
+
 void node_tick(struct cloud_model *c, int64_t spent)
 {
     array_each(&c->nodes, it) {

@@ -249,6 +249,9 @@ void cloud_operate(struct cloud_model *c, const struct id *operation, const stru
 /* Marks a node as never coming back: its instances' absence is taken as answered. */
 void cloud_fence_node(struct cloud_model *c, struct cloud_node *n);
 
+/* Has a quarantined instance destroyed, domain, disk and spec file. Returns its node; NULL: it is in no quarantine. */
+const struct cloud_node *cloud_reap(struct cloud_model *c, const char *id);
+
 void cloud_on_message(struct cloud_model *c, const struct message *m);
 enum publish_result {
     PUBLISH_CONFIRMED,
