@@ -15,6 +15,7 @@ cloud-controller/gen/migrations.c: $(cloud_migrations) $(srcdir)/common/db/embed
 cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/admin/account.c cloud-controller/admin/account.h \
 	cloud-controller/admin/event.c \
+	cloud-controller/admin/image.c \
 	cloud-controller/admin/status.c \
 	cloud-controller/admin/image-job.c \
 	cloud-controller/api.c cloud-controller/api.h \

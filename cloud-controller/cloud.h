@@ -11,6 +11,7 @@
 struct cloud_config {
     struct daemon_config daemon;
     char *listen, *cert_file, *key_file;
+    char *guest_listen, *guest_cert_file, *guest_key_file;
     char *state_dir;
     char *amqp_url;
     char *region;

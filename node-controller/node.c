@@ -405,7 +405,7 @@ static const struct config_key keys[] = {
      .doc = "The zone that this host belongs to, e.g. us-east-1a."},
     {.name = "amqp-url", .type = CONFIG_STRING, AT(amqp_url), .required = true, .secret = true,
      .doc = "The message broker: amqp://USER:PASSWORD@HOST:PORT/VHOST; the user is the node's id."},
-    {.name = "listen", .type = CONFIG_ADDRESS, AT(listen), .value = "127.0.0.1:8775", .required = true,
+    {.name = "listen", .type = CONFIG_ADDRESS, AT(listen), .value = "127.0.0.1:8777", .required = true,
      .doc = "Where /healthz and /metrics answer."},
     {.name = "state-dir", .type = CONFIG_PATH, AT(state_dir), .value = "/var/lib/mallee/node", .required = true,
      .doc = "The node's identity, records, disks and consoles. An empty folder is a new node."},

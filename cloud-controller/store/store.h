@@ -200,6 +200,8 @@ struct error *store_image_seed(struct db_tx *tx, const struct store_image *i, in
 struct error *store_image_insert(struct db_tx *tx, const struct store_image *i, int64_t now) _must_check_;
 /* Its name is free again; its row stays until what it was made of is removed. ERROR_NOT_FOUND: not the account's. */
 struct error *store_image_deregister(struct db_tx *tx, const char *account, const char *id) _must_check_;
+/* Every account may launch it from now on. ERROR_NOT_FOUND. */
+struct error *store_image_publish(struct db_tx *tx, const char *id) _must_check_;
 
 /* ---- image-job.c: what the Image Service has to do ---- */
 /* An image to be made, or one to be removed that nothing stands on any more, taken for the service of that key: a job

@@ -261,7 +261,7 @@ def test_administration_is_for_the_administrator(cloud):
     credentials = botocore.credentials.Credentials(env["aws_access_key_id"], env["aws_secret_access_key"])
     for action in ("Status", "ListAccounts", "CreateAccount", "DisableAccount", "FenceNode"):
         body = {"CreateAccount": {"name": "evil"}, "DisableAccount": {"account_id": "1"}, "FenceNode": {"node_id": "n"}}
-        url = cloud.env["MALLEE_ADMIN_URL"].rstrip("/") + "/admin/" + action
+        url = cloud.env["EC2_URL"].rstrip("/") + "/admin/" + action
         request = botocore.awsrequest.AWSRequest("POST", url, data=json.dumps(body.get(action, {})).encode())
         botocore.auth.SigV4Auth(credentials, "mallee", "us-east-1").add_auth(request)
         prepared = request.prepare()
