@@ -244,8 +244,10 @@ static struct error *open_network(struct node *n)
     _cleanup_free_ char *dir = xasprintf("%s/network", c->state_dir);
     ARRAY(char *) services = {0};
     const char *cursor = c->guest_services;
-    for (char *piece; cursor && (piece = str_next_piece(&cursor, ','));)
-        array_push(&services, piece);
+    for (char *piece; cursor && (piece = str_next_piece(&cursor, ','));) {
+        array_push(&services, xstrdup(piece + strspn(piece, " ")));
+        free(piece);
+    }
     struct network_options o = {.state_dir = dir,
                                 .netns_prefix = c->netns_prefix,
                                 .link_device = c->link_device,
