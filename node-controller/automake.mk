@@ -17,6 +17,10 @@ node_controller_libnode_a_SOURCES = \
 	node-controller/hypervisor/libvirt-domain.c \
 	node-controller/hypervisor/xml.c node-controller/hypervisor/xml.h \
 	node-controller/hypervisor/xml-qemu.c \
+	node-controller/console.c node-controller/console.h \
+	node-controller/metadata/answer.c node-controller/metadata/metadata.h \
+	node-controller/metadata/server.c \
+	node-controller/metadata/tree.c node-controller/metadata/tree.h \
 	node-controller/network/address.c node-controller/network/address.h \
 	node-controller/network/announce.c node-controller/network/announce.h \
 	node-controller/network/dhcp.c node-controller/network/host.c \

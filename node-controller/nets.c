@@ -3,6 +3,8 @@
 #include "node-controller/nets.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "common/crypto/digest.h"
+#include "common/file/file.h"
 #include "common/json/json.h"
 
 #define BODY_MAX (1u << 20)
@@ -86,14 +88,13 @@ static char *find_caller(void *arg, const struct id *vpc, const char *address, s
 static void on_vpc(void *arg, const struct id *vpc, int listen_fd)
 {
     struct node *n = arg;
-    struct error *e = metadata_serve(n->metadata, vpc, listen_fd);
-    log_failure(LOG_ERROR, e, "metadata service");
+    log_failure(LOG_ERROR, metadata_add(n->metadata, vpc, listen_fd), "metadata service");
 }
 
 static void on_vpc_gone(void *arg, const struct id *vpc)
 {
     struct node *n = arg;
-    metadata_leave(n->metadata, vpc);
+    metadata_drop(n->metadata, vpc);
 }
 
 /* ---- objects, on the networker's thread ---- */
@@ -266,6 +267,24 @@ static struct error *open_network(struct node *n)
     return e;
 }
 
+/* What metadata tokens are made with; made at the first start. */
+static struct error *read_secret(const struct node *n, unsigned char ret[METADATA_SECRET_SIZE])
+{
+    _cleanup_free_ char *path = xasprintf("%s/metadata.key", n->config->state_dir);
+    _cleanup_free_ char *text = NULL;
+    size_t len;
+    struct error *e = file_read(path, 4096, &text, &len);
+    if (error_is(e, &ERROR_NOT_FOUND)) {
+        error_free(e);
+        random_bytes(ret, METADATA_SECRET_SIZE);
+        text = hex_encode(ret, METADATA_SECRET_SIZE);
+        return file_write_durable(path, text, strlen(text), 0600);
+    }
+    RETURN_IF_ERROR(e);
+    text[strcspn(text, "\n")] = '\0';
+    return error_wrap(hex_decode(text, ret, METADATA_SECRET_SIZE), "%s", path);
+}
+
 struct error *nets_open(struct node *n)
 {
     const struct node_config *c = n->config;
@@ -276,15 +295,17 @@ struct error *nets_open(struct node *n)
     if (!c->link_address)
         return error_new(ERROR_INVALID, "link-device wants link-address");
     n->model->link = xstrndup(c->link_address, strcspn(c->link_address, "/"));
-    _cleanup_free_ char *secret = xasprintf("%s/metadata.key", c->state_dir);
-    struct metadata_options o = {.secret_file = secret, .arg = n, .find = find_caller};
-    RETURN_IF_ERROR(metadata_open(&o, &n->metadata));
+    struct metadata_options o = {.arg = n, .lookup = find_caller};
+    RETURN_IF_ERROR(read_secret(n, o.secret));
+    struct error *e = metadata_open(&o, &n->metadata);
+    wipe(o.secret, sizeof o.secret);
+    RETURN_IF_ERROR(e);
     RETURN_IF_ERROR(open_network(n));
     struct restore *r = xnew0(struct restore);
     r->node = n;
     guests_all(n->guests, &r->guests);
     add_objects(r);
-    struct error *e = workers_submit(n->networker, restore, r);
+    e = workers_submit(n->networker, restore, r);
     if (e)
         free_restore(r);
     return e;
