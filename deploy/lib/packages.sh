@@ -3,9 +3,9 @@
 # shellcheck shell=bash
 
 BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config binutils python3 libmicrohttpd-dev libjansson-dev
-    libsqlite3-dev librabbitmq-dev libcurl4-openssl-dev libxml2-dev libssl-dev libzstd-dev zlib1g-dev libvirt-dev libcmocka-dev"
+    libsqlite3-dev librabbitmq-dev libcurl4-openssl-dev libxml2-dev libssl-dev libzstd-dev zlib1g-dev libvirt-dev libnftables-dev libcmocka-dev"
 CLOUD_PACKAGES="rabbitmq-server libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt-clients
-    qemu-system-x86 qemu-utils iproute2 runit tini util-linux procps curl ca-certificates openssl awscli"
+    qemu-system-x86 qemu-utils iproute2 nftables libnftables1 dnsmasq-base runit tini util-linux procps curl ca-certificates openssl awscli"
 TEST_PACKAGES="python3-boto3 python3-pytest awscli clang sqlite3 git procps"
 
 # need_packages LOG PACKAGE...
