@@ -30,10 +30,17 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/ec2/image/describe.c \
 	cloud-controller/ec2/image/register.c \
 	cloud-controller/ec2/instance/describe.c \
+	cloud-controller/ec2/instance/attribute.c \
+	cloud-controller/ec2/instance/operation.c \
+	cloud-controller/ec2/instance/options.c cloud-controller/ec2/instance/options.h \
 	cloud-controller/ec2/instance/run.c \
+	cloud-controller/ec2/instance/status.c \
+	cloud-controller/ec2/instance/view.c cloud-controller/ec2/instance/view.h \
 	cloud-controller/ec2/instance/terminate.c \
 	cloud-controller/ec2/key/pair.c \
+	cloud-controller/ec2/network/attribute.c \
 	cloud-controller/ec2/network/describe.c \
+	cloud-controller/ec2/network/interface.c \
 	cloud-controller/ec2/region/region.c \
 	cloud-controller/ec2/tag/tag.c \
 	cloud-controller/grants.c cloud-controller/grants.h \

@@ -146,6 +146,7 @@ static struct error *start(struct daemon *d, const void *config, void **ret_stat
     c->daemon = d;
     c->config = config;
     c->timing = TIMING_DEFAULT;
+    c->has_public_network = c->config->public_network && cidr_parse(c->config->public_network, &c->public_network);
     c->started = clock_mono_ms();
     struct error *e = c->config->timing ? timing_parse(&c->timing, c->config->timing) : NULL;
     if (!e)
@@ -168,6 +169,10 @@ static void check(const void *config, struct str *complaints)
     error_free(e);
     if (c->region && !id_valid(c->region))
         config_complain(complaints, "region: '%.60s' is no region name", c->region);
+    struct cidr range;
+    if (c->public_network && (!cidr_parse(c->public_network, &range) || range.prefix < 8 || range.prefix > 27))
+        config_complain(complaints, "public-network: '%.60s' is no range of IPv4 addresses from /8 to /27",
+                        c->public_network);
     if (!c->zones.len || c->zones.len > 16)
         config_complain(complaints, "zones: 1 to 16 zones must be named");
     for (size_t i = 0; i < c->zones.len; i++) {
@@ -205,6 +210,8 @@ static const struct config_key keys[] = {
      .doc = "Where the keys of the cloud's own parts are written: image-service, node; mode 0640. None: nowhere."},
     {.name = "store-url", .type = CONFIG_STRING, AT(store_url),
      .doc = "The object store as the Image Service reaches it, e.g. http://127.0.0.1:8774. None: no images are made."},
+    {.name = "public-network", .type = CONFIG_STRING, AT(public_network),
+     .doc = "Range of public addresses, e.g. 10.96.96.0/19. Its first 16 and its last are not used. None: none."},
     {.name = "instance-quota", .type = CONFIG_U64, AT(instance_quota), .value = "1000", .required = true,
      .min = 1, .max = 1000000, .doc = "Instances that an account may have, where it has no quota of its own."},
     {.name = "min-free", .type = CONFIG_U64, AT(min_free), .value = "256MiB", .required = true, .min = 0,

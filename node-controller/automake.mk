@@ -13,11 +13,21 @@ node_controller_libnode_a_SOURCES = \
 	node-controller/hypervisor/libvirt.c node-controller/hypervisor/libvirt-internal.h \
 	node-controller/hypervisor/libvirt-domain.c \
 	node-controller/hypervisor/xml.c node-controller/hypervisor/xml.h \
-	node-controller/hypervisor/xml-qemu.c
+	node-controller/hypervisor/xml-qemu.c \
+	node-controller/network/address.c node-controller/network/address.h \
+	node-controller/network/announce.c node-controller/network/announce.h \
+	node-controller/network/dhcp.c node-controller/network/host.c \
+	node-controller/network/internal.h node-controller/network/network.h \
+	node-controller/network/netns.c node-controller/network/netns.h \
+	node-controller/network/network.c \
+	node-controller/network/nft.c node-controller/network/nft.h \
+	node-controller/network/parse.c node-controller/network/parse.h \
+	node-controller/network/rules.c node-controller/network/vpc.c \
+	node-controller/network/wire.c
 NODE_LIBS = node-controller/libnode.a
 sbin_PROGRAMS += node-controller/mallee-node-controller
 node_controller_mallee_node_controller_SOURCES = node-controller/main.c
-node_controller_mallee_node_controller_LDADD = $(NODE_LIBS) $(API_LIBS) $(CORE_LIBS) $(COMMON_LIBS) $(IMAGE_LIBS) $(LIBVIRT_LIBS)
+node_controller_mallee_node_controller_LDADD = $(NODE_LIBS) $(API_LIBS) $(CORE_LIBS) $(COMMON_LIBS) $(IMAGE_LIBS) $(LIBVIRT_LIBS) $(NFTABLES_LIBS)
 man_MANS += node-controller/mallee-node-controller.8
 CLEANFILES += node-controller/mallee-node-controller.8
 node-controller/mallee-node-controller.8: node-controller/mallee-node-controller$(EXEEXT)

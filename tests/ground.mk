@@ -38,3 +38,7 @@ tests_integration_hypervisor_test_libvirt_CPPFLAGS = $(AM_CPPFLAGS) -DSOURCE_DIR
 	-DBUILD_DIR='"$(abs_top_builddir)"'
 tests_integration_hypervisor_test_libvirt_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS) $(CMOCKA_LIBS)
 EXTRA_DIST += tests/lib/libvirtd.sh
+check_PROGRAMS += tests/integration/network/test-network
+tests_integration_network_test_network_SOURCES = tests/integration/network/test-network.c \
+	tests/integration/network/guest.c tests/integration/network/guest.h
+tests_integration_network_test_network_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(NFTABLES_LIBS) $(CMOCKA_LIBS)

@@ -63,10 +63,8 @@ bool page_takes(struct page *p, const struct id *row);
 struct error *page_read(const struct request_ctx *ctx, struct page *p, db_fn fn, void *arg, char **ret_token)
     _must_check_;
 
+/* "mle1-az1": of the zone at that place in the configuration, from 0. */
+char *ec2_zone_id(size_t ordinal);
 /* A text of at most 255 of the characters that descriptions and names in a VPC may have. */
 bool vpc_text_ok(const char *text);
-
-/* Fills an answer's instance from its row. */
-void ec2_instance_fill(const struct store_instance *row, const store_tags *tags, struct ec2_instance *ret);
-void ec2_state_fill(struct ec2_instance_state **ret, int state);
 #endif

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,13 +36,35 @@ static void set_attributes(posix_spawnattr_t *attr)
     posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
-static struct error *start(const struct spawn *s, int out, pid_t *ret)
+/* A file in memory, so that no child that reads slowly holds us up. */
+static struct error *make_input(const char *text, int *ret)
+{
+    _cleanup_close_ int fd = memfd_create("input", MFD_CLOEXEC);
+    size_t len = strlen(text);
+    if (fd < 0)
+        return error_errno(errno, "making a file in memory");
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(fd, text + done, len - done);
+        if (n < 0 && errno != EINTR)
+            return error_errno(errno, "writing a file in memory");
+        done += n > 0 ? (size_t)n : 0;
+    }
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return error_errno(errno, "rewinding a file in memory");
+    *ret = TAKE_FD(fd);
+    return NULL;
+}
+
+static struct error *start(const struct spawn *s, int in, int out, pid_t *ret)
 {
     posix_spawnattr_t attr;
     posix_spawn_file_actions_t actions;
     set_attributes(&attr);
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (in >= 0)
+        posix_spawn_file_actions_adddup2(&actions, in, 0);
+    else
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out, 1);
     posix_spawn_file_actions_adddup2(&actions, out, 2);
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
@@ -101,8 +124,11 @@ struct error *spawn_run(const struct spawn *s, struct spawn_result *ret)
     _cleanup_close_ int out = pipes[1];
     if (fcntl(out, F_SETFL, 0) < 0)
         return error_errno(errno, "setting a pipe's mode");
+    _cleanup_close_ int input = -1;
     pid_t pid;
-    RETURN_IF_ERROR(start(s, out, &pid));
+    if (s->input)
+        RETURN_IF_ERROR(make_input(s->input, &input));
+    RETURN_IF_ERROR(start(s, input, out, &pid));
     close(TAKE_FD(out));
     _cleanup_close_ int pidfd = pidfd_open(pid, 0);
     uint64_t deadline = s->deadline_ms ? s->deadline_ms : DEFAULT_DEADLINE;

@@ -3,8 +3,8 @@
 #define COMMON_SPAWN_SPAWN_H
 /* Runs another program and waits for it: an argv, never a shell.
  *
- * The child gets its own process group, default signals, stdin from /dev/null, no descriptor of ours, and PATH,
- * LANG=C only as environment.  stdout and stderr are kept together, up to a bound; what comes after is read and
+ * The child gets its own process group, default signals, stdin from /dev/null or holding `input`, no descriptor of ours,
+ * and PATH, LANG=C only as environment.  stdout and stderr are kept together, up to a bound; what comes after is read and
  * dropped.  Past the deadline the whole group is killed.  Blocks: called from worker threads; any thread. */
 #include <stdint.h>
 #include "common/base/str.h"
@@ -13,6 +13,7 @@ struct spawn {
     const char *const *argv; /* ends with NULL; argv[0] is looked for in PATH */
     size_t max_output;       /* 0: 16 KiB */
     uint64_t deadline_ms;    /* 0: 30 s */
+    const char *input;       /* what its stdin holds; NULL: nothing */
 };
 
 struct spawn_result {

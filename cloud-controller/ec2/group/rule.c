@@ -88,6 +88,16 @@ static struct error *resolve_peer(struct permission_rule *r, struct db_tx *tx, c
     return e;
 }
 
+static struct error *resolve_all(struct rule_change *ch, struct db_tx *tx, const struct store_group *group)
+{
+    array_each(&ch->rules, r) {
+        r->rule.group = group->id;
+        r->rule.egress = ch->egress;
+        RETURN_IF_ERROR(resolve_peer(r, tx, group));
+    }
+    return NULL;
+}
+
 static struct error *add_rule(struct rule_change *ch, struct db_tx *tx, const struct store_rule *rule)
 {
     struct error *e = store_rule_insert(tx, rule);
@@ -108,9 +118,6 @@ static struct error *add_rules(struct rule_change *ch, struct db_tx *tx, const s
     uint64_t have = 0, quota = 0;
     array_each(&ch->rules, r) {
         r->rule.id = id_random("sgr-");
-        r->rule.group = group->id;
-        r->rule.egress = ch->egress;
-        RETURN_IF_ERROR(resolve_peer(r, tx, group));
         RETURN_IF_ERROR(add_rule(ch, tx, &r->rule));
     }
     RETURN_IF_ERROR(store_rule_count(tx, group->id.text, ch->egress, &have));
@@ -124,9 +131,6 @@ static struct error *add_rules(struct rule_change *ch, struct db_tx *tx, const s
 static struct error *remove_rules(struct rule_change *ch, struct db_tx *tx, const struct store_group *group)
 {
     array_each(&ch->rules, r) {
-        r->rule.group = group->id;
-        r->rule.egress = ch->egress;
-        RETURN_IF_ERROR(resolve_peer(r, tx, group));
         struct error *e = store_rule_delete_same(tx, &r->rule);
         if (error_is(e, &ERROR_NOT_FOUND))
             e = error_recode(e, &EC2_INVALID_PERMISSION_NOT_FOUND,
@@ -148,7 +152,9 @@ static struct error *change(struct rule_change *ch, struct db_tx *tx, struct clo
 {
     struct store_group group = {0};
     RETURN_IF_ERROR(group_find(tx, ch->ctx->account.text, ch->group_id, ch->group_name, &group));
-    struct error *e = fn(ch, tx, &group);
+    struct error *e = resolve_all(ch, tx, &group);
+    if (!e)
+        e = fn(ch, tx, &group);
     if (!e)
         e = group_share(tx, c, group.id.text);
     store_group_free(&group);
