@@ -27,6 +27,7 @@ ec2_schemas = \
 	$(srcdir)/schemas/ec2/keys.json \
 	$(srcdir)/schemas/ec2/network.json \
 	$(srcdir)/schemas/ec2/regions.json \
+	$(srcdir)/schemas/ec2/routes.json \
 	$(srcdir)/schemas/ec2/tags.json
 sts_schemas = $(srcdir)/schemas/sts/identity.json
 admin_schemas = $(srcdir)/schemas/admin/admin.json

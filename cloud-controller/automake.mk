@@ -41,6 +41,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/ec2/network/attribute.c \
 	cloud-controller/ec2/network/describe.c \
 	cloud-controller/ec2/network/interface.c \
+	cloud-controller/ec2/network/route.c \
 	cloud-controller/ec2/region/region.c \
 	cloud-controller/ec2/tag/tag.c \
 	cloud-controller/grants.c cloud-controller/grants.h \

@@ -6,6 +6,7 @@ common_libcommon_a_SOURCES += \
 	common/crypto/wrap.c common/crypto/wrap.h \
 	common/http-server/answer.c common/http-server/framing.c \
 	common/http-server/http-server.h common/http-server/internal.h \
+	common/http-server/listener.c \
 	common/http-server/request.c common/http-server/server.c
 common_libcommon_a_SOURCES += \
 	common/crc/crc.c common/crc/crc.h \

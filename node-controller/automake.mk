@@ -3,8 +3,11 @@ noinst_LIBRARIES += node-controller/libnode.a
 node_controller_libnode_a_SOURCES = \
 	node-controller/image-cache/fetch.c node-controller/image-cache/fetch.h \
 	node-controller/image-cache/image-cache.c node-controller/image-cache/image-cache.h \
+	node-controller/guests.c node-controller/guests.h \
+	node-controller/operate.c node-controller/operate.h \
 	node-controller/instance-dir.c node-controller/instance-dir.h \
 	node-controller/jobs.c node-controller/jobs.h \
+	node-controller/nets.c node-controller/nets.h \
 	node-controller/node.c node-controller/node.h \
 	node-controller/state.c node-controller/state.h \
 	node-controller/disk.c node-controller/disk.h \
@@ -14,6 +17,10 @@ node_controller_libnode_a_SOURCES = \
 	node-controller/hypervisor/libvirt-domain.c \
 	node-controller/hypervisor/xml.c node-controller/hypervisor/xml.h \
 	node-controller/hypervisor/xml-qemu.c \
+	node-controller/console.c node-controller/console.h \
+	node-controller/metadata/answer.c node-controller/metadata/metadata.h \
+	node-controller/metadata/server.c \
+	node-controller/metadata/tree.c node-controller/metadata/tree.h \
 	node-controller/network/address.c node-controller/network/address.h \
 	node-controller/network/announce.c node-controller/network/announce.h \
 	node-controller/network/dhcp.c node-controller/network/host.c \

@@ -27,11 +27,21 @@ tests_integration_mq_test_link_CPPFLAGS = $(AM_CPPFLAGS) -DSOURCE_DIR='"$(abs_to
 tests_integration_mq_test_link_LDADD = $(COMMON_LIBS) $(CMOCKA_LIBS)
 EXTRA_DIST += tests/lib/broker.sh
 
-node_unit_tests = tests/unit/test-hypervisor
+node_unit_tests = \
+	tests/unit/test-console \
+	tests/unit/test-hypervisor \
+	tests/unit/test-metadata \
+	tests/unit/test-network-parse
 check_PROGRAMS += $(node_unit_tests)
 TESTS += $(node_unit_tests)
 tests_unit_test_hypervisor_SOURCES = tests/unit/test-hypervisor.c
 tests_unit_test_hypervisor_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(LIBVIRT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_console_SOURCES = tests/unit/test-console.c
+tests_unit_test_console_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_metadata_SOURCES = tests/unit/test-metadata.c
+tests_unit_test_metadata_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_network_parse_SOURCES = tests/unit/test-network-parse.c
+tests_unit_test_network_parse_LDADD = $(NODE_LIBS) $(COMMON_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/integration/hypervisor/test-libvirt
 tests_integration_hypervisor_test_libvirt_SOURCES = tests/integration/hypervisor/test-libvirt.c
 tests_integration_hypervisor_test_libvirt_CPPFLAGS = $(AM_CPPFLAGS) -DSOURCE_DIR='"$(abs_top_srcdir)"' \

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 #include <assert.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include "common/http-server/internal.h"
 
 #define STREAM_BLOCK (128 * 1024)
@@ -55,6 +57,11 @@ void http_answer_body(struct http_answer *a, char *data, size_t len)
 void http_answer_secret(struct http_answer *a)
 {
     a->secret = true;
+}
+
+void http_answer_hops(struct http_answer *a, unsigned hops)
+{
+    a->hops = hops;
 }
 
 int http_answer_status(const struct http_answer *a)
@@ -120,6 +127,17 @@ void http_count_answer(struct http_server *s, int status)
         metric_add(by_class[status / 100 - 2], 1);
 }
 
+/* The next answer on the same connection has its own. */
+static void set_hops(struct http_request *r, unsigned hops)
+{
+    struct http_conn *conn = http_conn_of(r->connection);
+    int value = hops ? (int)hops : -1;
+    if (!conn || conn->fd < 0 || (!hops && !conn->hops_set))
+        return;
+    conn->hops_set = hops != 0;
+    setsockopt(conn->fd, IPPROTO_IP, IP_TTL, &value, sizeof value);
+}
+
 enum MHD_Result http_answer_queue(struct http_request *r, struct http_answer *a)
 {
     struct MHD_Response *response = make_response(r, a);
@@ -128,6 +146,7 @@ enum MHD_Result http_answer_queue(struct http_request *r, struct http_answer *a)
     array_each (&a->headers, h)
         MHD_add_response_header(response, h->name, h->value);
     http_count_answer(r->server, a->status);
+    set_hops(r, a->hops);
     http_request_sends(r, a->streamed ? a->stream_len : a->len);
     result = MHD_queue_response(r->connection, (unsigned)a->status, response);
     if (!a->streamed)

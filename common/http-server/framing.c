@@ -90,7 +90,7 @@ int http_framing_check(struct http_request *r, const char *method, const char *v
         return 400;
     if (f.hosts != 1 && !(f.hosts == 0 && streq(version, "HTTP/1.0")))
         return 400;
-    if (takes_body && !f.lengths && !f.encodings)
+    if (takes_body && !f.lengths && !f.encodings && !r->server->length_optional)
         return 411;
     r->length = f.encodings ? -1 : (int64_t)f.length;
     if (f.length > r->server->limits.max_body)

@@ -3,7 +3,8 @@
 #define COMMON_HTTP_SERVER_HTTP_SERVER_H
 /* An HTTP/1.1 server.
  *
- * A server owns a listener and a few worker threads.  Each request goes through its handler on a worker:
+ * A server owns a listener and a few worker threads; listeners of others may be added, one thread accepts for them
+ * all.  Each request goes through its handler on a worker:
  *   begin   the head is read, the body is not.  The handler chooses: http_request_buffer() keeps the body (up to a
  *           bound) for `end`; without it each slice goes to `body`.  It may refuse at once with http_respond().
  *   body    a slice, always to be consumed whole.  http_request_pause() stops reading until http_request_resume().
@@ -47,9 +48,10 @@ struct http_limits {
 };
 
 struct http_server_options {
-    const char *listen;      /* "127.0.0.1:8773", "[::1]:0"; port 0: any */
+    const char *listen;      /* "127.0.0.1:8773", "[::1]:0"; port 0: any; NULL: only listeners that are added */
     const char *cert_file;   /* PEM; both or none */
     const char *key_file;
+    bool length_optional;    /* a PUT or POST that says no length has no body; else it is refused with 411 */
     struct http_limits limits;
     const struct http_handler *handler;
     void *arg;
@@ -66,6 +68,11 @@ struct error *http_server_start(const struct http_server_options *o, struct http
 /* Stops accepting, answers what is owed with 503 and joins the workers.  Accepts NULL. */
 void http_server_stop(struct http_server *s);
 DEFINE_CLEANUP(struct http_server *, http_server_stop)
+/* Also serves what connects to `fd`, which listens and is the server's from now on (also on failure).  The tag, not 0
+ * and not in use, tells its requests from others; limits.per_address counts for each tag by itself.  Any thread. */
+struct error *http_server_add_listener(struct http_server *s, int fd, uint64_t tag) _must_check_;
+/* Closes it and cuts its connections.  An unknown tag is well. */
+void http_server_drop_listener(struct http_server *s, uint64_t tag);
 uint16_t http_server_port(const struct http_server *s);
 const struct http_metrics *http_server_metrics(const struct http_server *s);
 
@@ -75,6 +82,7 @@ const char *http_request_method(const struct http_request *r);
 const char *http_request_path(const struct http_request *r);
 const char *http_request_query(const struct http_request *r);
 const char *http_request_address(const struct http_request *r); /* numeric, of the peer */
+uint64_t http_request_tag(const struct http_request *r); /* of the listener; 0: the server's own */
 bool http_request_is_tls(const struct http_request *r);
 /* Content-Length, or -1 for a chunked body. */
 int64_t http_request_length(const struct http_request *r);
@@ -114,6 +122,8 @@ void http_answer_set(struct http_answer *a, const char *name, const char *value)
 void http_answer_body(struct http_answer *a, char *data, size_t len);
 /* The body, a text, is overwritten before it is freed. */
 void http_answer_secret(struct http_answer *a);
+/* IP's time to live of this answer: it gets no further than so many hops; 0: the system's. */
+void http_answer_hops(struct http_answer *a, unsigned hops);
 int http_answer_status(const struct http_answer *a);
 
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX /* sent chunked */

@@ -15,6 +15,22 @@ struct http_conn {
     int64_t waits_since; /* for a whole head; 0: a request is being served */
     bool first;          /* no request was served yet */
     int64_t answer_until; /* the client must have taken the answer by then; 0: none is sent */
+    uint64_t tag;         /* of the added listener; 0: the server's own */
+    char address[64];     /* of the peer, where there is a tag */
+    bool hops_set;
+};
+
+/* A listener that was added. */
+struct http_listener {
+    int fd;
+    uint64_t tag;
+};
+
+/* Accepted for MHD, which has not said yet that it has the connection. */
+struct http_coming {
+    int fd;
+    uint64_t tag;
+    char address[64];
 };
 
 struct http_server {
@@ -25,7 +41,8 @@ struct http_server {
     struct http_metrics metrics;
     uint16_t port;
     bool tls;
-    pthread_mutex_t lock; /* guards conns, live, stopping */
+    bool length_optional;
+    pthread_mutex_t lock; /* guards conns, live, stopping, listeners, coming */
     pthread_cond_t wake;  /* of the sweeper */
     struct http_conn *conns;
     struct http_request *live;
@@ -33,6 +50,11 @@ struct http_server {
     _Atomic bool closing; /* nothing may sleep any more; read under a request's lock */
     pthread_t sweeper;
     bool sweeps;
+    ARRAY(struct http_listener) listeners;
+    ARRAY(struct http_coming) coming;
+    pthread_t acceptor;
+    bool accepts;
+    int epoll, wakeup; /* of the acceptor */
 };
 
 struct http_request {
@@ -42,6 +64,7 @@ struct http_request {
     char *path, *query;
     char *method; /* a copy: the server's own goes with the connection */
     char address[64];
+    uint64_t tag;
     ARRAY(struct http_header) headers;
     int64_t length;
     void *data;
@@ -67,6 +90,7 @@ struct http_request {
 
 struct http_answer {
     int status;
+    unsigned hops;
     ARRAY(struct http_header) headers; /* owned texts */
     char *data;
     size_t len;
@@ -79,7 +103,13 @@ struct http_answer {
     struct http_request *request; /* while MHD reads it */
 };
 
+/* listener.c: connections of added listeners. */
+void http_listeners_stop(struct http_server *s);
+/* MHD has the connection: takes what is known of it.  Under server.lock. */
+void http_listener_greet(struct http_server *s, struct http_conn *conn);
+
 /* request.c */
+struct http_conn *http_conn_of(struct MHD_Connection *c);
 void *http_request_open(void *server, const char *target, struct MHD_Connection *c);
 void http_request_closed(void *server, struct MHD_Connection *c, void **data,
                          enum MHD_RequestTerminationCode why);

@@ -25,6 +25,13 @@ static void say_address(struct http_request *r)
         memcpy(r->address, "-", 2);
 }
 
+struct http_conn *http_conn_of(struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
 /* The request line came: MHD's own view of the target is decoded in place, so it is kept here as sent. */
 void *http_request_open(void *server, const char *target, struct MHD_Connection *c)
 {
@@ -38,6 +45,8 @@ void *http_request_open(void *server, const char *target, struct MHD_Connection 
     r->query = mark ? xstrdup(mark + 1) : NULL;
     pthread_mutex_init(&r->lock, NULL);
     say_address(r);
+    const struct http_conn *conn = http_conn_of(c);
+    r->tag = conn ? conn->tag : 0;
     metric_add(&s->metrics.requests, 1);
     pthread_mutex_lock(&s->lock);
     r->next = s->live;
@@ -48,16 +57,9 @@ void *http_request_open(void *server, const char *target, struct MHD_Connection 
     return r;
 }
 
-static struct http_conn *conn_of(struct MHD_Connection *c)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
-}
-
 static void conn_serves(struct http_server *s, struct MHD_Connection *c, bool serves)
 {
-    struct http_conn *conn = conn_of(c);
+    struct http_conn *conn = http_conn_of(c);
     if (!conn)
         return;
     pthread_mutex_lock(&s->lock);
@@ -69,7 +71,7 @@ static void conn_serves(struct http_server *s, struct MHD_Connection *c, bool se
 
 void http_request_sends(struct http_request *r, uint64_t len)
 {
-    struct http_conn *conn = conn_of(r->connection);
+    struct http_conn *conn = http_conn_of(r->connection);
     if (!conn || len == HTTP_LENGTH_UNKNOWN)
         return;
     pthread_mutex_lock(&r->server->lock);
@@ -386,6 +388,11 @@ const char *http_request_query(const struct http_request *r)
 const char *http_request_address(const struct http_request *r)
 {
     return r->address;
+}
+
+uint64_t http_request_tag(const struct http_request *r)
+{
+    return r->tag;
 }
 
 bool http_request_is_tls(const struct http_request *r)

@@ -109,6 +109,7 @@ static void conn_open(struct http_server *s, struct MHD_Connection *c, void **re
     conn->waits_since = clock_mono_ms();
     conn->first = true;
     pthread_mutex_lock(&s->lock);
+    http_listener_greet(s, conn);
     conn->next = s->conns;
     if (s->conns)
         s->conns->prev = conn;
@@ -210,14 +211,17 @@ static struct error *start_mhd(struct http_server *s, const struct http_server_o
         flags |= MHD_USE_TLS;
         s->tls = true;
     }
+    if (o->listen)
+        array_push(&items, ((struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, fd, NULL}));
+    else
+        flags |= MHD_USE_NO_LISTEN_SOCKET;
     array_push(&items, ((struct MHD_OptionItem){MHD_OPTION_END, 0, NULL}));
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_request_step, s,
         MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
-        MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_THREAD_POOL_SIZE, s->limits.threads,
         MHD_OPTION_CONNECTION_LIMIT, s->limits.connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->limits.per_address,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->listen ? s->limits.per_address : 0,
         MHD_OPTION_CONNECTION_TIMEOUT, s->limits.idle_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE,
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -230,7 +234,7 @@ static struct error *start_mhd(struct http_server *s, const struct http_server_o
     if (key)
         wipe(key, strlen(key));
     if (!s->daemon)
-        return error_new(ERROR_INTERNAL, "cannot start the HTTP server at %s", o->listen);
+        return error_new(ERROR_INTERNAL, "cannot start the HTTP server at %s", o->listen ? o->listen : "no address");
     return NULL;
 }
 
@@ -241,6 +245,8 @@ struct error *http_server_start(const struct http_server_options *o, struct http
     pthread_condattr_t monotonic;
     s->handler = *o->handler;
     s->arg = o->arg;
+    s->epoll = s->wakeup = -1;
+    s->length_optional = o->length_optional;
     set_limits(s, &o->limits);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&monotonic);
@@ -249,7 +255,8 @@ struct error *http_server_start(const struct http_server_options *o, struct http
     pthread_condattr_destroy(&monotonic);
     if (!o->cert_file != !o->key_file)
         return error_new(ERROR_INVALID, "a TLS listener needs both certificate and key");
-    RETURN_IF_ERROR(open_listener(o->listen, &fd, &s->port));
+    if (o->listen)
+        RETURN_IF_ERROR(open_listener(o->listen, &fd, &s->port));
     RETURN_IF_ERROR(start_mhd(s, o, fd));
     fd = -1; /* MHD's from here on */
     int rc = pthread_create(&s->sweeper, NULL, sweeper_main, s);
@@ -270,6 +277,7 @@ void http_server_stop(struct http_server *s)
     pthread_mutex_unlock(&s->lock);
     if (s->sweeps)
         pthread_join(s->sweeper, NULL);
+    http_listeners_stop(s);
     if (s->daemon) {
         int fd = MHD_quiesce_daemon(s->daemon);
         s->closing = true;

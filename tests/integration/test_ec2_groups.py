@@ -526,6 +526,24 @@ def test_network(cloud, ec2, vpc, owner):
     assert len(ec2.describe_account_attributes(AttributeNames=["default-vpc"])["AccountAttributes"]) == 1
 
 
+def test_what_every_vpc_has(cloud, ec2, other, vpc):
+    table, = ec2.describe_route_tables(Filters=filters(vpc_id=vpc, association__main="true"))["RouteTables"]
+    assert [r["DestinationCidrBlock"] for r in table["Routes"]] == ["172.31.0.0/16", "0.0.0.0/0"]
+    gateway, = cloud.ec2.describe_internet_gateways(Filters=filters(attachment__vpc_id=vpc))["InternetGateways"]
+    assert table["Routes"][1]["GatewayId"] == gateway["InternetGatewayId"] and gateway["Attachments"][0]["State"] == "available"
+    acl, = ec2.describe_network_acls(Filters=filters(default="true", vpc_id=vpc))["NetworkAcls"]
+    subnet, = ec2.describe_subnets()["Subnets"]
+    assert acl["Associations"][0]["SubnetId"] == subnet["SubnetId"]
+    assert [(e["RuleNumber"], e["RuleAction"], e["Egress"]) for e in acl["Entries"]] == [
+        (100, "allow", False), (32767, "deny", False), (100, "allow", True), (32767, "deny", True)]
+    assert ec2.describe_route_tables(RouteTableIds=[table["RouteTableId"]])["RouteTables"] == [table]
+    assert ec2.describe_network_acls(Filters=filters(vpc_id="vpc-0"))["NetworkAcls"] == []
+    for client, name in ((other, table["RouteTableId"]), (ec2, "rtb-0123456789abcdef0")):
+        refused("InvalidRouteTableID.NotFound", client.describe_route_tables, RouteTableIds=[name])
+    refused("InvalidInternetGatewayID.NotFound", ec2.describe_internet_gateways, InternetGatewayIds=["igw-0123456789abcdef0"])
+    refused("InvalidNetworkAclID.NotFound", other.describe_network_acls, NetworkAclIds=[acl["NetworkAclId"]])
+
+
 def test_statuses(cloud, ec2):
     ids = cloud.run(6)
     cloud.wait_states(ids, "running")
@@ -590,4 +608,5 @@ def test_every_answer_was_held_against_the_model(seen):
             "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "RevokeSecurityGroupIngress",
             "RevokeSecurityGroupEgress", "RunInstances", "DescribeInstances", "DescribeNetworkInterfaces",
             "DescribeInstanceStatus", "DescribeInstanceAttribute", "DescribeVpcs", "DescribeSubnets",
-            "DescribeVpcAttribute", "DescribeAccountAttributes", "GetConsoleOutput"} <= seen
+            "DescribeVpcAttribute", "DescribeAccountAttributes", "DescribeRouteTables",
+            "DescribeNetworkAcls", "GetConsoleOutput"} <= seen

@@ -59,6 +59,14 @@ static void change(struct fixture *f, db_fn fn, void *arg)
         fail_msg("%s", error_message(e));
 }
 
+/* On this thread, where an assertion may fail. */
+static void look(struct fixture *f, db_fn fn, void *arg)
+{
+    struct error *e = db_read(f->db, fn, arg);
+    if (e)
+        fail_msg("%s", error_message(e));
+}
+
 static uint64_t count(struct db_tx *tx, const char *sql)
 {
     uint64_t n = 0;
@@ -106,7 +114,12 @@ static struct error *make_more(struct db_tx *tx, void *arg)
     (void)arg;
     RETURN_IF_ERROR(store_zone_ensure(tx, "y", 1));
     RETURN_IF_ERROR(store_network_ensure(tx, ACCOUNT));
-    RETURN_IF_ERROR(store_network_ensure(tx, SECOND));
+    return store_network_ensure(tx, SECOND);
+}
+
+static struct error *check_more(struct db_tx *tx, void *arg)
+{
+    (void)arg;
     assert_int_equal(count(tx, "SELECT count(*) FROM security_group"), 2);
     assert_int_equal(count(tx, "SELECT count(DISTINCT vni) FROM subnet"), 4);
     return NULL;
@@ -120,8 +133,9 @@ static void test_a_cloud_of_before_gets_groups_and_numbers(void **state)
     db_close(f->db);
     f->db = NULL;
     assert_null(open_at(f, cloud_migrations_len));
-    change(f, check_new, NULL);
+    look(f, check_new, NULL);
     change(f, make_more, NULL);
+    look(f, check_more, NULL);
 }
 
 /* ---- public addresses ---- */
@@ -129,38 +143,38 @@ static void test_a_cloud_of_before_gets_groups_and_numbers(void **state)
 #define FIRST 0xc0000210u /* 192.0.2.16 */
 #define LAST  0xc0000213u
 
-static uint32_t take(struct db_tx *tx, const char *instance, int64_t now)
-{
-    uint32_t address = 0;
-    struct error *e = store_public_address_take(tx, FIRST, LAST, ACCOUNT, instance, now, &address);
-    if (e)
-        assert_true(error_is(e, &ERROR_UNAVAILABLE));
-    error_free(e);
-    return address;
-}
+/* Takes for an instance or, with `release`, gives back what it has; `expected` 0: none is free. */
+struct step {
+    const char *instance;
+    bool release;
+    int64_t now;
+    uint32_t expected, got;
+};
 
-static struct error *addresses(struct db_tx *tx, void *arg)
+static struct error *run_step(struct db_tx *tx, void *arg)
 {
-    (void)arg;
-    assert_int_equal(take(tx, "i-1", 0), FIRST);
-    assert_int_equal(take(tx, "i-2", 0), FIRST + 1);
-    assert_int_equal(take(tx, "i-3", 0), FIRST + 2);
-    RETURN_IF_ERROR(store_public_address_release(tx, "i-2", 1000));
-    RETURN_IF_ERROR(store_public_address_release(tx, "i-2", 2000)); /* said again: rests no longer */
-    assert_int_equal(take(tx, "i-4", 1000), LAST);
-    assert_int_equal(take(tx, "i-5", 60999), 0);
-    assert_int_equal(take(tx, "i-5", 61000), FIRST + 1);
-    assert_int_equal(take(tx, "i-6", 1000000), 0);
-    RETURN_IF_ERROR(store_public_address_release(tx, "i-1", 0));
-    assert_int_equal(take(tx, "i-6", 1000000), FIRST);
-    return NULL;
+    struct step *s = arg;
+    if (s->release)
+        return store_public_address_release(tx, s->instance, s->now);
+    struct error *e = store_public_address_take(tx, FIRST, LAST, ACCOUNT, s->instance, s->now, &s->got);
+    return error_is(e, &ERROR_UNAVAILABLE) ? error_free(e) : e;
 }
 
 static void test_a_public_address_is_somebodys_or_rests(void **state)
 {
     struct fixture *f = *state;
+    struct step steps[] = {
+        {"i-1", false, 0, FIRST, 0},         {"i-2", false, 0, FIRST + 1, 0},     {"i-3", false, 0, FIRST + 2, 0},
+        {"i-2", true, 1000, 0, 0},           {"i-2", true, 2000, 0, 0}, /* said again: it rests no longer */
+        {"i-4", false, 1000, LAST, 0},       {"i-5", false, 60999, 0, 0},         {"i-5", false, 61000, FIRST + 1, 0},
+        {"i-6", false, 1000000, 0, 0},       {"i-1", true, 0, 0, 0},              {"i-6", false, 1000000, FIRST, 0},
+    };
     assert_null(open_at(f, cloud_migrations_len));
-    change(f, addresses, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        change(f, run_step, &steps[i]);
+        if (steps[i].got != steps[i].expected)
+            fail_msg("step %zu: %u instead of %u", i, steps[i].got, steps[i].expected);
+    }
 }
 
 /* ---- what nodes are told ---- */
@@ -245,7 +259,7 @@ static void test_bodies_list_what_nodes_hold(void **state)
     held(c, "i-1", "n-1", "subnet-1 sg-a");
     held(c, "i-2", "n-1", "subnet-1 sg-a")->held = false; /* not placed yet, or gone */
     cloud_loaded(c);
-    change(f, bodies, c);
+    look(f, bodies, c);
     cloud_free(c);
 }
 

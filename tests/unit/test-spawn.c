@@ -25,6 +25,23 @@ static void test_output_and_status(void **state)
     assert_string_equal(error_message(e), "sh ended with 3: two");
 }
 
+static void test_input(void **state)
+{
+    (void)state;
+    struct str text = STR_INIT;
+    for (int k = 0; k < 100000; k++)
+        str_printf(&text, "%d\n", k);
+    struct spawn s = {.argv = SH("tail -n 1; cat"), .input = text.data};
+    _cleanup_(spawn_result_free) struct spawn_result r = {0};
+    assert_null(spawn_run(&s, &r));
+    assert_string_equal(r.output.data, "99999\n");
+    str_free(&text);
+    struct spawn none = {.argv = SH("wc -c")};
+    _cleanup_(spawn_result_free) struct spawn_result empty = {0};
+    assert_null(spawn_run(&none, &empty));
+    assert_string_equal(empty.output.data, "0\n");
+}
+
 static void test_output_is_bounded(void **state)
 {
     (void)state;
@@ -76,7 +93,8 @@ static void test_missing_program(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_output_and_status),   cmocka_unit_test(test_output_is_bounded),
+        cmocka_unit_test(test_output_and_status),   cmocka_unit_test(test_input),
+        cmocka_unit_test(test_output_is_bounded),
         cmocka_unit_test(test_deadline_kills_the_group), cmocka_unit_test(test_no_descriptor_leaks),
         cmocka_unit_test(test_missing_program),
     };
