@@ -202,8 +202,8 @@ def test_ports_can_be_opened(bench):
 def test_reboot_keeps_the_disk(bench):
     bench.ssh("echo kept >/root/kept; sync; reboot")
     # QEMU 7.2 notes what it translated for each page; a kernel that unpacks itself over the one before, as a reset
-    # guest does, is slowed by that to 5 to 25 s. A new QEMU does not know this.
-    bench.wait_ready(2, seconds=90)
+    # guest does, is slowed by that to 5 to 50 s. A new QEMU does not know this.
+    bench.wait_ready(2, seconds=180)
     assert bench.ssh("cat /root/kept /root/user-data-runs").stdout.split() == ["kept", "run"]  # and the same host key
     assert int(bench.ssh("df -k / | tail -n 1").stdout.split()[1]) > 900 * 1024
 
