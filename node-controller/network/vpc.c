@@ -589,7 +589,7 @@ struct error *vpc_check(struct network *n, struct vpc *v)
     RETURN_IF_ERROR(has_device(n->host, v->link, &linked));
     if (!linked)
         return error_new(ERROR_NOT_FOUND, "its uplink is gone");
-    RETURN_IF_ERROR(nft_look(v->ns, "bridge", VPC_TABLE));
-    RETURN_IF_ERROR(nft_look(v->ns, "ip", VPC_TABLE));
+    RETURN_IF_ERROR(nft_look(v->ns, "bridge", VPC_TABLE, "prerouting"));
+    RETURN_IF_ERROR(nft_look(v->ns, "ip", VPC_TABLE, "egress"));
     return NULL;
 }
