@@ -16,8 +16,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "common/base/array.h"
 #include "common/base/clock.h"
@@ -51,6 +53,7 @@ struct node {
     struct machine *machine;
     char *dir, *prefix;
     const char *address;
+    bool outside;
     struct network *network;
     struct {
         struct id vpc;
@@ -112,6 +115,7 @@ static struct error *open_network(void *arg)
     _cleanup_free_ char *link = xasprintf("%s/18", n->address);
     struct network_options o = {.state_dir = n->dir, .netns_prefix = n->prefix, .link_device = "link0", .link_address = link,
                                 .public_network = "10.96.96.0/19", .guest_services = services, .guest_services_len = 1,
+                                .guest_outside = n->outside,
                                 .arg = n, .on_vpc = on_vpc, .on_vpc_gone = on_vpc_gone};
     return network_open(&o, &n->network);
 }
@@ -133,6 +137,12 @@ static void kill_node(struct node *n)
     n->network = NULL;
 }
 
+static void link_node(struct node *n, char letter)
+{
+    machine_ip(w.host, "link add p%c type veth peer name link0 netns %s\nlink set p%c master net up", letter, n->machine->name, letter);
+    machine_ip(n->machine, "link set link0 up\naddress add %s/18 dev link0", n->address);
+}
+
 static void make_node(struct node *n, char letter, const char *address)
 {
     _cleanup_free_ char *name = xasprintf("mtest%d-%c", getpid(), letter);
@@ -140,8 +150,7 @@ static void make_node(struct node *n, char letter, const char *address)
     n->dir = xasprintf("%s/%c", w.dir, letter);
     n->prefix = xasprintf("mtest%d-%c-", getpid(), letter);
     n->address = address;
-    machine_ip(w.host, "link add p%c type veth peer name link0 netns %s\nlink set p%c master net up", letter, name, letter);
-    machine_ip(n->machine, "link set link0 up\naddress add %s/18 dev link0", address);
+    link_node(n, letter);
     start_node(n);
 }
 
@@ -443,7 +452,8 @@ static void test_groups(void **state)
     assert_open(c, "172.31.0.6", 5432);
     assert_open(b, "172.31.0.5", 82);
     /* No egress but to one place: what answers a flow from elsewhere still leaves. */
-    set_group(&w.a, "sg-web", "vpc-a", json_pack("[o,o]", rule("in", "tcp", 82, 82, "0.0.0.0/0"), rule("out", "tcp", 5433, 5433, "0.0.0.0/0")));
+    json_t *narrow = json_pack("[o,o]", rule("in", "tcp", 82, 82, "0.0.0.0/0"), rule("out", "tcp", 5433, 5433, "0.0.0.0/0"));
+    set_group(&w.a, "sg-web", "vpc-a", narrow);
     assert_silent(a, "172.31.0.6", 5432);
     assert_open(b, "172.31.0.5", 82);
     /* A flow that a rule admitted goes on without it, a new one does not begin. */
@@ -563,6 +573,36 @@ static void set_subnet(struct node *n, const struct vm *of, json_t *hosts)
 static void drop_subnet(struct node *n, const struct id *subnet)
 {
     OK(network_set_subnet(n->network, subnet, NULL));
+}
+
+/* A frame to a link-local MAC passes no hook on its way in: the bridge must not learn from it either. */
+static void test_no_place_is_stolen(void **state)
+{
+    struct frame f;
+    struct machine inside = {.name = xasprintf("%svpc-a", w.a.prefix), .ns = -1};
+    (void)state;
+    struct vm *a = start_vm(&w.a, "vpc-a", "172.31.0.5", "sg-1", NULL);
+    struct vm *b = start_vm(&w.a, "vpc-a", "172.31.0.6", "sg-1", NULL);
+    _cleanup_free_ char *tap = network_tap_name(&b->guest.instance);
+    OK(netns_open(inside.name, &inside.ns));
+    const char last[] = {0x00, 0x03, 0x0e, 0x21};
+    for (size_t k = 0; k < sizeof last; k++) {
+        char to[MAC_TEXT];
+        snprintf(to, sizeof to, "01:80:c2:00:00:%02x", last[k]);
+        frame_udp(&f, b->guest.mac, to, "172.31.0.5", "172.31.0.6", 999, 1000, "i-am-b");
+        f.data[12] = 0x88;
+        f.data[13] = 0xcc;
+        machine_send(a->machine, &f);
+        _cleanup_free_ char *known = RUN(&inside, "bridge", "fdb", "show", "dynamic");
+        const char *line = strstr(known, b->guest.mac);
+        assert_non_null(line);
+        assert_true(str_starts(line + strlen(b->guest.mac) + strlen(" dev "), tap));
+    }
+    close(inside.ns);
+    free(inside.name);
+    end_vm(a);
+    end_vm(b);
+    assert_nothing_left(&w.a);
 }
 
 static void test_two_nodes(void **state)
@@ -794,6 +834,50 @@ static void test_guests_reach_services_only(void **state)
     assert_nothing_left(&w.a);
 }
 
+static void test_outside(void **state)
+{
+    struct lease lease;
+    char from[ADDRESS_TEXT];
+    (void)state;
+    machine_ip(w.host, "address add 192.0.2.1/32 dev lo");
+    machine_ip(w.a.machine, "route add default via " HOST);
+    kill_node(&w.a);
+    w.a.outside = true;
+    start_node(&w.a);
+    struct vm *public = start_vm(&w.a, "vpc-a", "172.31.0.5", "sg-1", "10.96.96.5");
+    struct vm *plain = start_vm(&w.a, "vpc-a", "172.31.0.6", "sg-1", NULL);
+    int web = machine_listen(w.host, 80), ssh = machine_listen(w.a.machine, 22);
+    set_group(&w.a, "sg-1", "vpc-a", json_pack("[o]", all_out()));
+    assert_open(public, "192.0.2.1", 80);
+    accepted_from(web, OPEN_MS, from);
+    assert_string_equal(from, "10.96.96.5");
+    assert_open(plain, "192.0.2.1", 80);
+    accepted_from(web, OPEN_MS, from);
+    assert_string_equal(from, NODE_A);
+    assert_silent(plain, HOST, 80); /* but nothing else of the link network, nor the node */
+    assert_silent(public, NODE_B, 80);
+    assert_silent(public, NODE_A, 22);
+    assert_silent(plain, "169.254.64.1", 22);
+    assert_true(machine_dhcp(plain->machine, 10000, &lease));
+    char *resolv = NULL;
+    size_t len;
+    struct error *e = file_read("/etc/resolv.conf", 65536, &resolv, &len);
+    error_free(e);
+    if (resolv && strstr(resolv, "nameserver ") && !strstr(resolv, "nameserver 127."))
+        assert_true(lease.resolvers);
+    free(resolv);
+    close(web);
+    close(ssh);
+    end_vm(public);
+    end_vm(plain);
+    kill_node(&w.a);
+    w.a.outside = false;
+    start_node(&w.a);
+    machine_ip(w.a.machine, "route del default");
+    machine_ip(w.host, "address del 192.0.2.1/32 dev lo");
+    assert_nothing_left(&w.a);
+}
+
 /* ---- what goes wrong ---- */
 
 static json_t *group_body(const char *vpc)
@@ -909,6 +993,99 @@ static void test_rebuilt_from_nothing(void **state)
     json_decref(hosts);
 }
 
+/* ---- deaths ---- */
+
+static void life_in_child(struct node *n, struct vm *vm)
+{
+    error_ignore(netns_run(n->machine->ns, open_network, n));
+    for (;;) {
+        error_ignore(network_prepare(n->network, &vm->guest));
+        error_ignore(network_plug(n->network, &vm->guest));
+        error_ignore(network_unplug(n->network, &vm->guest.instance));
+        error_ignore(network_prepare(n->network, &vm->guest));
+    }
+}
+
+/* A daemon that prepares, plugs and unplugs is killed after ever longer times; the next one makes order. */
+static void test_killed_anywhere(void **state)
+{
+    int rounds = getenv("MALLEE_LONG") && *getenv("MALLEE_LONG") ? 200 : 25;
+    (void)state;
+    kill_node(&w.a);
+    for (int k = 0; k < rounds; k++) {
+        struct vm *vm = new_vm(&w.a, "vpc-a", "172.31.0.5", "sg-1", "10.96.96.5");
+        struct lease lease;
+        make_tap(vm);
+        pid_t child = fork();
+        if (child == 0) {
+            life_in_child(&w.a, vm);
+            _exit(0);
+        }
+        usleep((useconds_t)(k * 5000 + k * 137 % 5000));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        usleep(100 * 1000); /* what it spawned ends by itself */
+        start_node(&w.a);
+        struct known known = {.guests = {vm->guest}, .guests_len = k % 2 ? 1 : 0};
+        restore(&w.a, &known);
+        if (k % 2) {
+            if (!machine_has(vm->machine, "eth0"))
+                make_tap(vm);
+            OK(network_plug(w.a.network, &vm->guest));
+            assert_true(machine_configure(vm->machine, 10000, &lease));
+            assert_open(vm, "169.254.169.254", 80);
+            OK(network_unplug(w.a.network, &vm->guest.instance));
+        } else if (machine_has(vm->machine, "eth0")) {
+            machine_ip(vm->machine, "link del eth0"); /* the tap, as with its domain */
+        }
+        assert_nothing_left(&w.a);
+        kill_node(&w.a);
+        machine_free(vm->machine);
+        free(vm);
+    }
+    start_node(&w.a);
+}
+
+/* A /proc/sys in which br_netfilter is not loaded. */
+static void without_br_netfilter(struct node *n, const struct network_guest *g)
+{
+    _cleanup_free_ char *space = xasprintf("%s%s", n->prefix, g->vpc.text);
+    char link[DEVICE_NAME];
+    device_name("mu", space, link);
+    _cleanup_free_ char *script = xasprintf(
+        "set -e; cd /proc/sys; for d in conf/%s conf/link0 neigh/link0; do mkdir -p net/ipv4/$d; done; "
+        "for f in conf/%s/forwarding conf/link0/forwarding; do echo 1 >net/ipv4/$f; done; echo 0 >net/ipv4/neigh/link0/proxy_delay",
+        link, link);
+    struct spawn fill = {.argv = (const char *const[]){"sh", "-c", script, NULL}};
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/proc/sys", "tmpfs", 0, NULL) != 0)
+        _exit(3);
+    OK(spawn_check(&fill));
+}
+
+static void test_without_the_sysctl(void **state)
+{
+    struct network_guest g = make_guest("vpc-a", "172.31.0.5", "sg-1", NULL);
+    int status = 0;
+    (void)state;
+    kill_node(&w.a);
+    pid_t child = fork();
+    if (child == 0) {
+        start_node(&w.a);
+        without_br_netfilter(&w.a, &g);
+        struct error *e = network_prepare(w.a.network, &g);
+        bool clear = error_is(e, &ERROR_UNAVAILABLE) && strstr(error_message(e), "modprobe br_netfilter");
+        struct error *not_prepared = network_plug(w.a.network, &g);
+        bool refused = not_prepared != NULL;
+        struct error *gone = network_unplug(w.a.network, &g.instance);
+        _exit(!clear ? 4 : !refused ? 5 : gone ? 6 : 0);
+    }
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+    start_node(&w.a);
+    assert_nothing_left(&w.a);
+}
+
 static struct error *open_bridge(void *arg)
 {
     (void)arg;
@@ -946,8 +1123,11 @@ static void test_watching(void **state)
     assert_int_equal(processes_of(w.a.dir), 1);
     assert_int_not_equal(dnsmasq_of(&w.a, "vpc-a"), before);
     free(RUN(w.a.machine, "nft", "flush", "ruleset"));
+    assert_int_equal(machine_connect(a->machine, NODE_A, 22, OPEN_MS), TRIED_REFUSED); /* the way is there without rules */
+    assert_int_equal(machine_connect(a->machine, HOST, 5672, OPEN_MS), TRIED_REFUSED);
     OK(network_check(w.a.network));
     assert_silent(a, NODE_A, 22);
+    assert_silent(a, HOST, 5672);
     _cleanup_free_ char *links = RUN(w.a.machine, "ip", "-brief", "link");
     char *link = strstr(links, "mu");
     assert_non_null(link);
@@ -955,6 +1135,16 @@ static void test_watching(void **state)
     OK(network_check(w.a.network));
     int service = machine_listen(w.host, SERVICE);
     assert_open(a, HOST, SERVICE);
+    /* The link device: while it is away that is an error, afterwards all that lay on it is set anew. */
+    machine_ip(w.host, "link del pa");
+    _cleanup_error_ struct error *e = network_check(w.a.network);
+    assert_true(error_is(e, &ERROR_UNAVAILABLE));
+    assert_non_null(strstr(error_message(e), "link0"));
+    link_node(&w.a, 'a');
+    OK(network_check(w.a.network));
+    assert_open(a, HOST, SERVICE);
+    set_group(&w.a, "sg-1", "vpc-a", json_pack("[o]", rule("in", "tcp", 22, 22, "0.0.0.0/0")));
+    assert_int_equal(machine_connect(w.host, "10.96.96.5", 22, OPEN_MS), TRIED_REFUSED);
     close(service);
     close(listener);
     end_vm(a);
@@ -976,13 +1166,9 @@ static void test_no_stranger_is_killed(void **state)
     OK(file_write_durable(path, number, strlen(number), 0644));
     OK(network_check(w.a.network));
     assert_int_equal(processes_of(w.a.dir), 1);
-    pid_t again = dnsmasq_of(&w.a, "vpc-a");
-    assert_int_not_equal(again, getpid());
-    OK(file_write_durable(path, number, strlen(number), 0644)); /* and at the end */
-    end_vm(a);
-    kill(again, SIGKILL);
-    while (processes_of(w.a.dir))
-        usleep(1000);
+    assert_int_not_equal(dnsmasq_of(&w.a, "vpc-a"), getpid());
+    OK(file_write_durable(path, number, strlen(number), 0644));
+    end_vm(a); /* the own one is found without it */
     assert_nothing_left(&w.a);
 }
 
@@ -1096,7 +1282,8 @@ static void test_time_of_a_launch(void **state)
     end_vm(first);
 }
 
-int main(void)
+/* An argument is a pattern of test names. */
+int main(int argc, char **argv)
 {
     if (getuid() != 0 || access("/usr/sbin/dnsmasq", X_OK)) {
         puts("needs root and dnsmasq");
@@ -1108,17 +1295,23 @@ int main(void)
     }
     log_setup("test-network", LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_vpcs_with_one_range),
         cmocka_unit_test(test_nothing_before_groups),
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_spoofing),
+        cmocka_unit_test(test_no_place_is_stolen),
         cmocka_unit_test(test_two_nodes),
         cmocka_unit_test(test_what_comes_by_vxlan),
         cmocka_unit_test(test_public_addresses),
         cmocka_unit_test(test_public_address_wanders),
         cmocka_unit_test(test_guests_reach_services_only),
+        cmocka_unit_test(test_outside),
         cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_killed_anywhere),
+        cmocka_unit_test(test_without_the_sysctl),
         cmocka_unit_test(test_rebuilt_from_nothing),
         cmocka_unit_test(test_watching),
         cmocka_unit_test(test_no_stranger_is_killed),
