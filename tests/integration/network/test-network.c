@@ -27,6 +27,7 @@
 #include "common/base/str.h"
 #include "common/file/file.h"
 #include "common/spawn/spawn.h"
+#include "node-controller/metadata/metadata.h"
 #include "node-controller/network/netns.h"
 #include "node-controller/network/network.h"
 #include "tests/integration/network/guest.h"
@@ -55,6 +56,7 @@ struct node {
     const char *address;
     bool outside;
     struct network *network;
+    struct metadata *metadata; /* where it is set, it serves; else the test listens itself */
     struct {
         struct id vpc;
         int fd;
@@ -81,6 +83,10 @@ struct vm {
 static void on_vpc(void *arg, const struct id *vpc, int fd)
 {
     struct node *n = arg;
+    if (n->metadata) {
+        OK(metadata_add(n->metadata, vpc, fd));
+        return;
+    }
     for (size_t k = 0; k < ARRAY_SIZE(n->listeners); k++) {
         if (n->listeners[k].fd >= 0)
             continue;
@@ -94,6 +100,8 @@ static void on_vpc(void *arg, const struct id *vpc, int fd)
 static void on_vpc_gone(void *arg, const struct id *vpc)
 {
     struct node *n = arg;
+    if (n->metadata)
+        metadata_drop(n->metadata, vpc);
     for (size_t k = 0; k < ARRAY_SIZE(n->listeners); k++) {
         if (n->listeners[k].fd >= 0 && id_eq(&n->listeners[k].vpc, vpc))
             close(TAKE_FD(n->listeners[k].fd));
@@ -708,6 +716,77 @@ static void test_what_comes_by_vxlan(void **state)
     drop_group(&w.a, "sg-1");
     assert_nothing_left(&w.a);
 }
+/* ---- metadata ---- */
+
+static char *lookup(void *arg, const struct id *vpc, const char *address, struct id *ret)
+{
+    const struct vm *const *vms = arg;
+    for (size_t k = 0; vms[k]; k++) {
+        if (!id_eq(&vms[k]->guest.vpc, vpc) || !streq(vms[k]->guest.address, address))
+            continue;
+        *ret = vms[k]->guest.instance;
+        return xasprintf("{\"address\":\"%s\",\"metadata\":{\"tokens\":\"required\",\"hop_limit\":%zu,\"endpoint\":\"enabled\"}}", address,
+                         k + 1);
+    }
+    return NULL;
+}
+
+/* Time to live of the next packet to the guest that holds the text. */
+static int hops_of(int ear, const char *text)
+{
+    uint8_t in[2048];
+    int64_t until = clock_mono_ms() + OPEN_MS;
+    while (clock_mono_ms() < until) {
+        ssize_t n = recv(ear, in, sizeof in, MSG_DONTWAIT);
+        if (n > 34 && in[26] == 169 && memmem(in, (size_t)n, text, strlen(text)))
+            return in[22];
+        if (n < 0)
+            usleep(1000);
+    }
+    return -1;
+}
+
+static void assert_metadata(struct vm *vm, int hops)
+{
+    _cleanup_close_ int ear = machine_hear(vm->machine);
+    _cleanup_free_ char *refused = machine_http(vm->machine, "GET", "/latest/meta-data/instance-id", NULL);
+    _cleanup_free_ char *put =
+        machine_http(vm->machine, "PUT", "/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds: 60");
+    assert_non_null(refused);
+    assert_non_null(put);
+    assert_true(str_starts(refused, "HTTP/1.1 401 "));
+    assert_true(str_starts(put, "HTTP/1.1 200 "));
+    _cleanup_free_ char *header = xasprintf("X-aws-ec2-metadata-token: %s", strstr(put, "\r\n\r\n") + 4);
+    _cleanup_free_ char *got = machine_http(vm->machine, "GET", "/2021-03-23/meta-data/instance-id", header);
+    assert_non_null(got);
+    assert_true(str_starts(got, "HTTP/1.1 200 "));
+    assert_true(str_ends(got, vm->guest.instance.text));
+    assert_int_equal(hops_of(ear, "401 Unauthorized"), 64);
+    assert_int_equal(hops_of(ear, strstr(put, "\r\n\r\n") + 4), hops);
+}
+
+static void test_metadata(void **state)
+{
+    struct vm *vms[4] = {NULL};
+    struct metadata_options o = {.arg = vms, .lookup = lookup};
+    (void)state;
+    kill_node(&w.a);
+    OK(metadata_open(&o, &w.a.metadata));
+    start_node(&w.a);
+    vms[0] = start_vm(&w.a, "vpc-a", "172.31.0.5", "sg-1", NULL);
+    vms[1] = start_vm(&w.a, "vpc-b", "172.31.0.5", "sg-1", NULL);
+    vms[2] = start_vm(&w.a, "vpc-a", "172.31.0.6", "sg-1", NULL);
+    for (int k = 0; k < 3; k++)
+        assert_metadata(vms[k], k + 1);
+    for (int k = 0; k < 3; k++)
+        end_vm(vms[k]);
+    assert_nothing_left(&w.a);
+    kill_node(&w.a);
+    metadata_close(w.a.metadata);
+    w.a.metadata = NULL;
+    start_node(&w.a);
+}
+
 /* ---- outside ---- */
 
 static void test_public_addresses(void **state)
@@ -774,6 +853,17 @@ static void test_public_addresses(void **state)
     }
 }
 
+/* The host knows the address at the node, without asking. */
+static void assert_at(struct node *n, const char *address)
+{
+    _cleanup_free_ char *links = RUN(n->machine, "ip", "-brief", "link", "show", "link0");
+    _cleanup_free_ char *known = RUN(w.host, "ip", "neighbour", "show", address);
+    const char *lladdr = strstr(known, "lladdr ");
+    assert_non_null(lladdr);
+    _cleanup_free_ char *mac = xstrndup(lladdr + strlen("lladdr "), MAC_TEXT - 1);
+    assert_non_null(strstr(links, mac));
+}
+
 /* The address goes to an instance on another node: whoever knew the old place is told. */
 static void test_public_address_wanders(void **state)
 {
@@ -781,6 +871,8 @@ static void test_public_address_wanders(void **state)
     (void)state;
     for (size_t k = 0; k < ARRAY_SIZE(nodes); k++) {
         struct vm *vm = start_vm(nodes[k], "vpc-a", "172.31.0.5", "sg-1", "10.96.96.5");
+        if (k > 0)
+            assert_at(nodes[k], "10.96.96.5");
         set_group(nodes[k], "sg-1", "vpc-a", json_pack("[o]", rule("in", "tcp", 22, 22, "0.0.0.0/0")));
         int fd = machine_listen(vm->machine, 22);
         assert_int_equal(machine_connect(w.host, "10.96.96.5", 22, 1000), TRIED_OPEN);
@@ -1277,8 +1369,10 @@ static void test_time_of_a_launch(void **state)
     int64_t plugged = clock_mono_ms();
     end_vm(vm);
     int64_t unplugged = clock_mono_ms();
-    print_message("prepare %d ms, plug %d ms, unplug %d ms\n", (int)(prepared - start), (int)(plugged - made),
-                  (int)(unplugged - plugged));
+    OK(network_check(w.a.network));
+    int64_t checked = clock_mono_ms();
+    print_message("prepare %d ms, plug %d ms, unplug %d ms, check %d ms\n", (int)(prepared - start), (int)(plugged - made),
+                  (int)(unplugged - plugged), (int)(checked - unplugged));
     end_vm(first);
 }
 
@@ -1305,6 +1399,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_no_place_is_stolen),
         cmocka_unit_test(test_two_nodes),
         cmocka_unit_test(test_what_comes_by_vxlan),
+        cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_public_addresses),
         cmocka_unit_test(test_public_address_wanders),
         cmocka_unit_test(test_guests_reach_services_only),
