@@ -221,15 +221,18 @@ static struct error *set_inside(void *arg)
         {"net/ipv4/conf/all/accept_redirects", "0"}, {"net/ipv4/ip_forward", "1"},
     };
     (void)arg;
+    struct error *e = sysctl_set("net/bridge/bridge-nf-call-iptables", "1");
+    if (e)
+        return error_recode(e, &ERROR_UNAVAILABLE,
+                            "bridged packets would pass no security group: net.bridge.bridge-nf-call-iptables cannot be "
+                            "set to 1; load the kernel module br_netfilter (modprobe br_netfilter), then try again");
     for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
-        struct error *e = sysctl_set(keys[k][0], keys[k][1]);
+        e = sysctl_set(keys[k][0], keys[k][1]);
         if (e && k < 2) /* a kernel without IPv6 leaks none */
             e = error_free(e);
         RETURN_IF_ERROR(e);
     }
-    return error_recode(sysctl_set("net/bridge/bridge-nf-call-iptables", "1"), &ERROR_UNAVAILABLE,
-                        "bridged packets would pass no security group: net.bridge.bridge-nf-call-iptables cannot be set "
-                        "to 1; load the kernel module br_netfilter (modprobe br_netfilter), then try again");
+    return NULL;
 }
 
 static struct error *build_inside(struct vpc *v)
@@ -327,8 +330,8 @@ struct error *vpc_bridge(struct network *n, struct vpc *v, const struct network_
     address_text(s->cidr.base + 1, gateway);
     RETURN_IF_ERROR(has_device(v->ns, s->bridge, &there));
     if (!there)
-        str_printf(&batch, "link add %s address " GATEWAY_MAC " type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n",
-                   s->bridge);
+        str_printf(&batch, "link add %s address " GATEWAY_MAC " type bridge stp_state 0 forward_delay 0 mcast_snooping 0 "
+                           "no_linklocal_learn 1\n", s->bridge);
     str_printf(&batch, "link set %s address " GATEWAY_MAC " mtu %d up\n", s->bridge, NETWORK_MTU);
     str_printf(&batch, "address replace %s/%u dev %s\n", gateway, s->cidr.len, s->bridge);
     RETURN_IF_ERROR(error_wrap(netns_batch(v->ns, "ip", str_text(&batch)), "the bridge of %s", s->id.text));
@@ -589,7 +592,7 @@ struct error *vpc_check(struct network *n, struct vpc *v)
     RETURN_IF_ERROR(has_device(n->host, v->link, &linked));
     if (!linked)
         return error_new(ERROR_NOT_FOUND, "its uplink is gone");
-    RETURN_IF_ERROR(nft_look(v->ns, "bridge", VPC_TABLE));
-    RETURN_IF_ERROR(nft_look(v->ns, "ip", VPC_TABLE));
+    RETURN_IF_ERROR(nft_look(v->ns, "bridge", VPC_TABLE, "prerouting"));
+    RETURN_IF_ERROR(nft_look(v->ns, "ip", VPC_TABLE, "egress"));
     return NULL;
 }
