@@ -12,7 +12,7 @@
   page SERVICE OUT FILE...      a page of documentation
 
 A schema file has `service`, `shapes` and `actions`; a member is a type (string, integer, boolean, timestamp, the
-name of a shape, or list:TYPE) or an object with `type`, `required`, `refused`, `min`, `max`.
+name of a shape, or list:TYPE) or an object with `type`, `required`, `refused`, `secret`, `min`, `max`.
 """
 import json
 import os
@@ -40,6 +40,7 @@ class Member:
         self.list = spec["type"].startswith("list:")
         self.type = spec["type"].split(":")[-1]
         self.required, self.refused = spec.get("required", False), spec.get("refused", False)
+        self.secret = spec.get("secret", False)
         self.min, self.max = spec.get("min"), spec.get("max")
 
     def declare(self, service):
@@ -60,9 +61,10 @@ class Member:
         shape = "NULL" if self.type in SCALARS else "&%s_%s_shape" % (service, snake(self.type))
         low = "INT64_MIN" if self.min is None else str(self.min)
         high = "INT64_MAX" if self.max is None else str(self.max)
-        return '    {"%s", %s, %s, offsetof(struct %s, %s), %s, %s, %s, %s, %s, %s},' % (
+        return '    {"%s", %s, %s, offsetof(struct %s, %s), %s, %s, %s, %s, %s, %s, %s},' % (
             self.wire, SCALARS.get(self.type, "API_SHAPE"), "true" if self.list else "false", struct, self.name, has,
-            shape, "true" if self.required else "false", "true" if self.refused else "false", low, high)
+            shape, "true" if self.required else "false", "true" if self.refused else "false",
+            "true" if self.secret else "false", low, high)
 
 
 class Service:

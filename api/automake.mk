@@ -21,10 +21,13 @@ BUILT_SOURCES += $(api_gen_sources) $(api_gen_headers)
 CLEANFILES += $(api_gen_sources) $(api_gen_headers) api/gen/ec2-actions.c api/gen/sts-actions.c \
 	api/gen/admin-actions.c
 ec2_schemas = \
+	$(srcdir)/schemas/ec2/groups.json \
 	$(srcdir)/schemas/ec2/images.json \
 	$(srcdir)/schemas/ec2/instances.json \
+	$(srcdir)/schemas/ec2/keys.json \
 	$(srcdir)/schemas/ec2/network.json \
 	$(srcdir)/schemas/ec2/regions.json \
+	$(srcdir)/schemas/ec2/routes.json \
 	$(srcdir)/schemas/ec2/tags.json
 sts_schemas = $(srcdir)/schemas/sts/identity.json
 admin_schemas = $(srcdir)/schemas/admin/admin.json

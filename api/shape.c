@@ -40,7 +40,10 @@ void shape_free(const struct api_shape *shape, void *value)
         if (f->list) {
             free_list(f, at);
         } else if (f->type == API_STRING) {
-            free(*(char **)at);
+            char *text = *(char **)at;
+            if (text && f->secret)
+                wipe(text, strlen(text));
+            free(text);
             *(char **)at = NULL;
         } else if (f->type == API_SHAPE && *(void **)at) {
             shape_free(f->shape, *(void **)at);
@@ -48,4 +51,13 @@ void shape_free(const struct api_shape *shape, void *value)
             *(void **)at = NULL;
         }
     }
+}
+
+bool shape_is_secret(const struct api_shape *shape)
+{
+    for (size_t i = 0; i < shape->len; i++) {
+        if (shape->fields[i].secret || (shape->fields[i].shape && shape_is_secret(shape->fields[i].shape)))
+            return true;
+    }
+    return false;
 }

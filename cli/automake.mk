@@ -2,7 +2,13 @@ bin_PROGRAMS += cli/mallee
 cli_mallee_SOURCES = \
 	cli/admin.c cli/admin.h \
 	cli/commands.c cli/commands.h \
+	cli/doctor.c cli/doctor.h cli/doctor-checks.c \
+	cli/help.c cli/help.h \
 	cli/image.c cli/image.h \
 	cli/main.c \
 	cli/table.c cli/table.h
 cli_mallee_LDADD = $(API_LIBS) $(COMMON_LIBS)
+man_MANS += cli/mallee.1
+CLEANFILES += cli/mallee.1
+cli/mallee.1: cli/mallee$(EXEEXT)
+	$(AM_V_GEN)cli/mallee --man > $@.tmp && mv $@.tmp $@

@@ -108,6 +108,11 @@ static void show_fenced(struct str *out, const json_t *a)
         str_add(out, "fenced\n");
 }
 
+static void show_reaped(struct str *out, const json_t *a)
+{
+    str_printf(out, "node %s is told to destroy it\n", json_get_string(a, "node_id", "?"));
+}
+
 static void show_new_account(struct str *out, const json_t *a)
 {
     table_add_one(out, new_account_columns, ARRAY_SIZE(new_account_columns), a);
@@ -133,6 +138,8 @@ const struct command commands[] = {
     {"node", "show", "ID", "GetNode", "node_id", show_node, "one node"},
     {"node", "fence", "ID", "FenceNode", "node_id", show_fenced,
      "declare that a node is off for good: what it held is given up"},
+    {"node", "reap", "INSTANCE", "ReapInstance", "instance_id", show_reaped,
+     "destroy an instance that a node keeps and the cloud knows nothing of"},
     {"account", "create", "NAME", "CreateAccount", "name", show_new_account, "a new account; shows its keys once"},
     {"account", "list", NULL, "ListAccounts", NULL, show_accounts, "all accounts"},
     {"account", "disable", "ID", "DisableAccount", "account_id", show_disabled, "refuse the account's keys"},

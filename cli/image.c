@@ -24,6 +24,7 @@ struct upload {
     int fd;
     uint64_t size, sent;
     int shown; /* percent; -1: nothing yet */
+    bool public;
 };
 
 /* ---- progress ---- */
@@ -73,7 +74,7 @@ static struct error *open_file(struct upload *u)
 }
 
 /* A bucket of the caller's own, a key and a name that nothing has yet. */
-static void choose_names(struct upload *u)
+static void choose_names(struct upload *u, const char *name)
 {
     struct id random = id_random("");
     const char *slash = strrchr(u->file, '/');
@@ -86,6 +87,10 @@ static void choose_names(struct upload *u)
             *p = '-';
     }
     u->key = xstrdup(u->name);
+    if (name) {
+        free(u->name);
+        u->name = xstrdup(name);
+    }
 }
 
 /* ---- registering ---- */
@@ -148,6 +153,13 @@ static struct error *wait_for_it(struct upload *u, const char *id)
     }
 }
 
+static struct error *publish(struct upload *u, const char *id)
+{
+    _cleanup_json_ json_t *in = json_object(), *out = NULL;
+    json_set_string(in, "image_id", id);
+    return admin_call(u->admin, "PublishImage", json_incref(in), &out);
+}
+
 /* ---- all of it ---- */
 
 static struct error *import(struct upload *u, struct aws_caller *s3, char **ret_id)
@@ -159,6 +171,8 @@ static struct error *import(struct upload *u, struct aws_caller *s3, char **ret_
         e = register_image(u, &id);
     if (!e)
         e = wait_for_it(u, id);
+    if (!e && u->public)
+        e = publish(u, id);
     struct error *gone = s3_delete(s3, u->bucket, u->key);
     if (gone)
         fprintf(stderr, "mallee: the upload %s/%s is still there: %s\n", u->bucket, u->key, error_message(gone));
@@ -168,16 +182,16 @@ static struct error *import(struct upload *u, struct aws_caller *s3, char **ret_
     return e;
 }
 
-struct error *image_import(const struct admin *admin, const char *file, char **ret_id)
+struct error *image_import(const struct admin *admin, const struct image_options *options, char **ret_id)
 {
-    struct upload u = {.admin = admin, .file = file, .fd = -1, .shown = -1};
+    struct upload u = {.admin = admin, .file = options->file, .fd = -1, .shown = -1, .public = options->public};
     const char *store = getenv("AWS_ENDPOINT_URL_S3");
     _cleanup_(aws_caller_freep) struct aws_caller *s3 = NULL;
     if (!store || !*store)
         return error_new(ERROR_INVALID, "AWS_ENDPOINT_URL_S3 must be set: the object store (a quickstart's is in DIR/env)");
     struct aws_caller_options o = {store, admin->access_key_id, admin->secret, admin->region, "s3", admin->ca_file};
     RETURN_IF_ERROR(aws_caller_new(&o, &s3));
-    choose_names(&u);
+    choose_names(&u, options->name);
     struct error *e = open_file(&u);
     if (!e)
         e = import(&u, s3, ret_id);

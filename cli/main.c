@@ -2,8 +2,12 @@
 #include <config.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include "cli/admin.h"
 #include "cli/commands.h"
+#include "cli/doctor.h"
+#include "cli/help.h"
 #include "cli/image.h"
 
 /* mallee: the administrator's tool, a client of the Cloud Controller's admin API. */
@@ -21,38 +25,23 @@ enum option_id {
     OPTION_JSON = 'j',
     OPTION_URL = 'u',
     OPTION_EMAIL = 'e',
+    OPTION_NAME = 'n',
+    OPTION_PUBLIC = 'p',
+    OPTION_MAN = 'm',
 };
 
 struct options {
-    bool json;
-    const char *url, *email;
+    bool json, public;
+    const char *url, *email, *name;
 };
 
 static const struct option option_rows[] = {
     {"help", no_argument, NULL, OPTION_HELP},     {"version", no_argument, NULL, OPTION_VERSION},
     {"json", no_argument, NULL, OPTION_JSON},     {"url", required_argument, NULL, OPTION_URL},
-    {"email", required_argument, NULL, OPTION_EMAIL}, {NULL, 0, NULL, 0},
+    {"email", required_argument, NULL, OPTION_EMAIL}, {"name", required_argument, NULL, OPTION_NAME},
+    {"public", no_argument, NULL, OPTION_PUBLIC},     {"man", no_argument, NULL, OPTION_MAN},
+    {NULL, 0, NULL, 0},
 };
-
-static void print_help(void)
-{
-    puts("usage: mallee [--json] [--url URL] COMMAND\n\nCommands:");
-    for (size_t i = 0; i < commands_len; i++) {
-        const struct command *c = &commands[i];
-        _cleanup_free_ char *words = xasprintf("%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
-                                               c->argument ? " " : "", c->argument ? c->argument : "");
-        printf("  %-22s %s\n", words, c->doc);
-    }
-    printf("  %-22s %s\n", "image import FILE", "make an image of a raw or qcow2 disk; prints its id");
-    puts("\nOptions:\n"
-         "  --json                 the answer as one JSON object, for scripts\n"
-         "  --url URL              of the admin API; else MALLEE_ADMIN_URL, else http://127.0.0.1:8773\n"
-         "  --email ADDRESS        of a new account\n"
-         "  --help, --version\n\n"
-         "Environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (the administrator's), AWS_SESSION_TOKEN,\n"
-         "AWS_DEFAULT_REGION, AWS_CA_BUNDLE, MALLEE_ADMIN_URL.\n\n"
-         "Exit status: 0 done, 1 refused by the cloud, 2 wrong usage, 3 no answer.");
-}
 
 static int usage(const char *what)
 {
@@ -84,6 +73,13 @@ static int finish(const char *text)
     return EXIT_DONE;
 }
 
+static int tell(void (*add)(struct str *out))
+{
+    _cleanup_str_ struct str out = STR_INIT;
+    add(&out);
+    return finish(str_text(&out));
+}
+
 static int run(const struct command *c, const char *argument, const struct options *o)
 {
     struct admin admin;
@@ -112,14 +108,28 @@ static int run(const struct command *c, const char *argument, const struct optio
 static int import_image(const char *file, const struct options *o)
 {
     struct admin admin;
+    struct image_options image = {file, o->name, o->public};
     _cleanup_free_ char *id = NULL;
     struct error *e = admin_from_environment(&admin, o->url);
     if (!e)
-        e = image_import(&admin, file, &id);
+        e = image_import(&admin, &image, &id);
     if (e)
         return failed(e);
     _cleanup_free_ char *text = o->json ? xasprintf("{\"image_id\":\"%s\"}\n", id) : xasprintf("%s\n", id);
     return finish(text);
+}
+
+static int doctor(const struct options *o)
+{
+    const char *folder = getenv("MALLEE_DIR"), *url = o->url ? o->url : getenv("MALLEE_ADMIN_URL");
+    struct doctor d = {.folder = folder && *folder == '/' ? folder : "/var/lib/mallee",
+                       .url = url && *url ? url : "http://127.0.0.1:8773",
+                       .ca_file = getenv("AWS_CA_BUNDLE"),
+                       .root = geteuid() == 0};
+    _cleanup_str_ struct str out = STR_INIT;
+    enum verdict worst = doctor_run(&d, o->json, &out);
+    int status = finish(str_text(&out));
+    return status == EXIT_DONE && worst == VERDICT_BAD ? EXIT_REFUSED : status;
 }
 
 static int dispatch(char **words, size_t n, const struct options *o)
@@ -130,6 +140,8 @@ static int dispatch(char **words, size_t n, const struct options *o)
         return usage("a command is needed");
     if (n >= 2 && streq(words[0], "image") && streq(words[1], "import"))
         return n == 3 && *words[2] ? import_image(words[2], o) : usage("`image import` needs one FILE");
+    if (n && streq(words[0], "doctor"))
+        return n == 1 ? doctor(o) : usage("there are too many words");
     if (!c)
         return usage("there is no such command");
     if (n != own + (c->argument != NULL))
@@ -138,6 +150,8 @@ static int dispatch(char **words, size_t n, const struct options *o)
         return usage("the argument is empty");
     if (o->email && !streq(c->action, "CreateAccount"))
         return usage("--email goes with `account create` only");
+    if (o->name || o->public)
+        return usage("--name and --public go with `image import` only");
     return run(c, c->argument ? words[own] : NULL, o);
 }
 
@@ -148,8 +162,9 @@ int main(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "h", option_rows, NULL)) != -1) {
         switch (option) {
         case OPTION_HELP:
-            print_help();
-            return EXIT_DONE;
+            return tell(help_add);
+        case OPTION_MAN:
+            return tell(help_add_manual);
         case OPTION_VERSION:
             puts("mallee " VERSION);
             return EXIT_DONE;
@@ -158,6 +173,12 @@ int main(int argc, char **argv)
             break;
         case OPTION_URL:
             o.url = optarg;
+            break;
+        case OPTION_NAME:
+            o.name = optarg;
+            break;
+        case OPTION_PUBLIC:
+            o.public = true;
             break;
         case OPTION_EMAIL:
             o.email = optarg;

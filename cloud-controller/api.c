@@ -18,6 +18,7 @@
 #include "common/workers/workers.h"
 
 #define BODY_MAX    (1u << 20)
+#define SECRET_ROOM 65536 /* of an answer with a secret: it must not grow, which would leave copies behind */
 #define WORKERS_MAX 96
 #define WAITING_MAX 2048
 #define EC2_VERSION "2016-11-15"
@@ -25,7 +26,7 @@
 
 struct api {
     struct cloud *cloud;
-    struct http_server *http;
+    struct http_server *http, *guest_http; /* the second: NULL where none is configured */
     struct workers *workers;
 };
 
@@ -80,6 +81,8 @@ static void respond(struct call *c, int status, struct str *body)
     http_answer_set(a, "x-amzn-RequestId", c->ctx.request_id);
     size_t len = body->len;
     http_answer_body(a, str_take(body), len);
+    if (c->ctx.action && shape_is_secret(c->ctx.action->out))
+        http_answer_secret(a);
     http_respond(c->http, a);
 }
 
@@ -130,6 +133,8 @@ static void respond_error(struct call *c, struct error *e)
 static void respond_result(struct call *c, const void *out)
 {
     struct str body = STR_INIT;
+    if (shape_is_secret(c->ctx.action->out))
+        str_reserve(&body, SECRET_ROOM);
     if (c->service->dialect == DIALECT_JSON) {
         _cleanup_(json_decrefp) json_t *o = shape_to_json(c->ctx.action->out, out);
         _cleanup_free_ char *text = json_text(o);
@@ -365,11 +370,8 @@ static void on_body(void *arg, struct http_request *r, const void *data, size_t 
     (void)len;
 }
 
-static void on_end(void *arg, struct http_request *r)
+static void take(struct api *a, struct http_request *r)
 {
-    struct api *a = arg;
-    if (status_answer(r, daemon_metrics(a->cloud->daemon), brain_connected(a->cloud->brain)))
-        return;
     struct call *c = xnew0(struct call);
     c->api = a;
     c->http = r;
@@ -384,7 +386,56 @@ static void on_end(void *arg, struct http_request *r)
     }
 }
 
+static void on_end(void *arg, struct http_request *r)
+{
+    struct api *a = arg;
+    if (!status_answer(r, daemon_metrics(a->cloud->daemon), brain_connected(a->cloud->brain)))
+        take(a, r);
+}
+
+/* Instances see "/" only: EC2 and STS. */
+static void on_guest_end(void *arg, struct http_request *r)
+{
+    if (streq(http_request_path(r), "/"))
+        take(arg, r);
+    else
+        http_respond(r, http_answer_new(404));
+}
+
 static const struct http_handler handler = {.begin = on_begin, .body = on_body, .end = on_end};
+static const struct http_handler guest_handler = {.begin = on_begin, .body = on_body, .end = on_guest_end};
+
+static struct error *listen_to(struct api *a, struct http_server_options *o, const char *labels,
+                               struct http_server **ret)
+{
+    o->arg = a;
+    o->limits.max_body = BODY_MAX;
+    RETURN_IF_ERROR(http_server_start(o, ret));
+    metrics_register(daemon_metrics(a->cloud->daemon), http_metric_rows, http_metric_rows_len,
+                     http_server_metrics(*ret), labels);
+    return NULL;
+}
+
+static struct error *listen_all(struct api *a, const struct cloud_config *c)
+{
+    struct http_server_options o = {
+        .listen = c->listen, .cert_file = c->cert_file, .key_file = c->key_file, .handler = &handler};
+    struct http_server_options guests = {.listen = c->guest_listen,
+                                         .cert_file = c->guest_cert_file,
+                                         .key_file = c->guest_key_file,
+                                         .handler = &guest_handler};
+    struct error *e = listen_to(a, &o, NULL, &a->http);
+    if (!e && c->guest_listen)
+        e = listen_to(a, &guests, "listener=\"guests\"", &a->guest_http);
+    return e;
+}
+
+static void stop_listening(struct api *a, struct http_server *s)
+{
+    if (s)
+        metrics_remove(daemon_metrics(a->cloud->daemon), http_server_metrics(s));
+    http_server_stop(s);
+}
 
 struct error *api_open(struct cloud *cloud, struct api **ret)
 {
@@ -392,21 +443,12 @@ struct error *api_open(struct cloud *cloud, struct api **ret)
     a->cloud = cloud;
     a->workers = workers_new(WORKERS_MAX, WAITING_MAX);
     *ret = a;
-    struct http_server_options o = {.listen = cloud->config->listen,
-                                    .cert_file = cloud->config->cert_file,
-                                    .key_file = cloud->config->key_file,
-                                    .handler = &handler,
-                                    .arg = a};
-    o.limits.max_body = BODY_MAX;
-    struct error *e = http_server_start(&o, &a->http);
+    struct error *e = listen_all(a, cloud->config);
     if (e) {
         *ret = NULL;
-        workers_free(a->workers);
-        free(a);
+        api_close(a);
         return error_wrap(e, "API listener");
     }
-    metrics_register(daemon_metrics(cloud->daemon), http_metric_rows, http_metric_rows_len,
-                     http_server_metrics(a->http), NULL);
     return NULL;
 }
 
@@ -415,8 +457,8 @@ void api_close(struct api *a)
     if (!a)
         return;
     workers_stop(a->workers); /* all that was taken is answered; what comes now is refused */
-    metrics_remove(daemon_metrics(a->cloud->daemon), http_server_metrics(a->http));
-    http_server_stop(a->http);
+    stop_listening(a, a->http);
+    stop_listening(a, a->guest_http);
     workers_free(a->workers);
     free(a);
 }

@@ -3,7 +3,8 @@
 #define CLOUD_CONTROLLER_API_H
 /* The API's listener: EC2 and STS by the query protocol on "/", administration as JSON on "/admin/ACTION", and
  * /healthz and /metrics.  Every request but these two passes the signature's verifier before anything looks at its
- * action.  Handlers run on worker threads; an HTTP thread waits for nothing. */
+ * action.  Handlers run on worker threads; an HTTP thread waits for nothing.  Instances have a listener of their own, where
+ * there is EC2 and STS only. */
 #include "cloud-controller/cloud.h"
 
 struct api;

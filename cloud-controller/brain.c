@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 #include "cloud-controller/brain.h"
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "cloud-controller/grants.h"
+#include "cloud-controller/shared-body.h"
 #include "core/message-json.h"
 
 #define COMMAND_TTL_MS 600000
@@ -23,9 +25,13 @@ struct brain {
     struct loop_timer *timer;
     int64_t last_tick;
     atomic_bool ticking, closing;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t ended;
+    ARRAY(struct brain_wait *) waits;
 };
 
 typedef ARRAY(struct cloud_outgoing) batch;
+typedef ARRAY(struct cloud_finished) ends;
 
 /* One change on its way through the writer thread. */
 struct change {
@@ -36,6 +42,7 @@ struct change {
     bool applied;         /* the model is ahead of the database until the commit */
     bool needs_flush;
     batch out;
+    ends finished;
     void (*free_arg)(void *arg); /* NULL: somebody waits on `over` */
     struct error *error;
     sem_t over;
@@ -130,6 +137,59 @@ static void publish_all(struct brain *b, batch *out)
     array_free(out);
 }
 
+/* ---- operations ---- */
+
+void brain_wait_begin(struct brain *b, struct brain_wait *w)
+{
+    pthread_mutex_lock(&b->lock);
+    array_push(&b->waits, w);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void brain_wait_end(struct brain *b, struct brain_wait *w, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&b->lock);
+    while (!w->done && pthread_cond_timedwait(&b->ended, &b->lock, &until) == 0)
+        continue;
+    for (size_t k = 0; k < b->waits.len; k++) {
+        if (b->waits.data[k] == w) {
+            array_remove_swap(&b->waits, k);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* To whoever waits for it, else to nobody. */
+static void tell_ends(struct brain *b, ends *finished)
+{
+    pthread_mutex_lock(&b->lock);
+    array_each(finished, end) {
+        array_each(&b->waits, it) {
+            struct brain_wait *w = *it;
+            if (w->done || !id_eq(&w->operation, &end->operation))
+                continue;
+            w->done = true;
+            w->ok = end->ok;
+            w->body = TAKE_PTR(end->body);
+            w->text = TAKE_PTR(end->text);
+        }
+        free(end->body);
+        free(end->text);
+    }
+    pthread_cond_broadcast(&b->ended);
+    pthread_mutex_unlock(&b->lock);
+    array_free(finished);
+}
+
 /* ---- changes ---- */
 
 static struct error *run_change(struct db_tx *tx, void *arg)
@@ -138,7 +198,7 @@ static struct error *run_change(struct db_tx *tx, void *arg)
     struct brain *b = ch->brain;
     struct cloud_model *c = b->model;
     struct error *e = ch->fn(b, tx, c, ch->arg);
-    bool touched = c->changed.len || c->removed.len || c->outgoing.len || c->events.len;
+    bool touched = c->changed.len || c->removed.len || c->outgoing.len || c->events.len || c->finished.len;
     if (e) {
         if (touched)
             daemon_fail(b->daemon, error_new(ERROR_INTERNAL, "a change failed after it changed the model"));
@@ -156,9 +216,13 @@ static struct error *run_change(struct db_tx *tx, void *arg)
     ch->out.cap = c->outgoing.cap;
     c->outgoing.data = NULL;
     c->outgoing.len = c->outgoing.cap = 0;
+    memcpy(&ch->finished, &c->finished, sizeof ch->finished);
+    memset(&c->finished, 0, sizeof c->finished);
     cloud_effects_clear(c);
-    array_each(&ch->out, it) /* after the rows: an image that cannot be granted fails nothing but its launch */
+    array_each(&ch->out, it) { /* after the rows: an image that cannot be granted fails nothing but its launch */
         grants_fill(tx, b->keys, &it->message);
+        log_failure(LOG_ERROR, shared_body(tx, c, &it->message), "what nodes are told of a shared object");
+    }
     return NULL;
 }
 
@@ -182,6 +246,8 @@ static void change_over(struct error *e, void *arg)
         return;
     } else if (!e) {
         publish_all(b, &ch->out);
+        if (ch->finished.len)
+            tell_ends(b, &ch->finished);
     }
     if (ch->free_arg) {
         log_failure(LOG_WARNING, e, "a change of the model");
@@ -322,6 +388,12 @@ struct error *brain_new(const struct brain_options *o, struct brain **ret)
     b->amqp_url = xstrdup(o->amqp_url);
     b->keys = o->keys;
     b->last_tick = clock_mono_ms();
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&b->lock, NULL);
+    pthread_cond_init(&b->ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     struct error *e = db_write_wait(b->db, DB_FORCED, load, b);
     if (e) {
         brain_free(b);
@@ -365,6 +437,9 @@ void brain_free(struct brain *b)
     if (!b)
         return;
     cloud_free(b->model);
+    array_free(&b->waits);
+    pthread_mutex_destroy(&b->lock);
+    pthread_cond_destroy(&b->ended);
     free(b->amqp_url);
     free(b);
 }

@@ -35,4 +35,14 @@ bool brain_connected(struct brain *b);
 typedef struct error *(*brain_fn)(struct brain *b, struct db_tx *tx, struct cloud_model *c, void *arg);
 /* Runs fn and waits until what it changed is on stable storage. Any thread but the writer's. `mode` as in db.h. */
 struct error *brain_change(struct brain *b, unsigned mode, brain_fn fn, void *arg) _must_check_;
+
+/* Waiting for an operation's end, on a handler's thread: begin before the change that makes the operation, which then
+ * cannot end unseen; end waits at most `ms` and is always called.  What it brought is the caller's. */
+struct brain_wait {
+    struct id operation;
+    bool done, ok;
+    char *body, *text;
+};
+void brain_wait_begin(struct brain *b, struct brain_wait *w);
+void brain_wait_end(struct brain *b, struct brain_wait *w, int64_t ms);
 #endif

@@ -3,6 +3,7 @@
 #include "cloud-controller/cloud.h"
 #include "cloud-controller/admin/account.h"
 #include "cloud-controller/api.h"
+#include "cloud-controller/ec2/group/group.h"
 #include "cloud-controller/identity.h"
 #include "cloud-controller/system.h"
 #include "common/base/clock.h"
@@ -98,11 +99,28 @@ static struct error *open_db(struct cloud *c)
     return identity_write(c);
 }
 
+/* Groups and subnets that came with an account made before the model was there, or with a zone. */
+static struct error *share_all(struct brain *b, struct db_tx *tx, struct cloud_model *model, void *arg)
+{
+    (void)b;
+    (void)arg;
+    store_accounts all = {0};
+    struct error *e = store_account_list(tx, &all);
+    array_each(&all, a) {
+        if (!e)
+            e = network_share(tx, model, a->id.text);
+        store_account_free(a);
+    }
+    array_free(&all);
+    return e;
+}
+
 static struct error *open_all(struct cloud *c)
 {
     RETURN_IF_ERROR(open_db(c));
     struct brain_options o = {c->daemon, c->db, c->timing, c->config->amqp_url, c->keys};
     RETURN_IF_ERROR(brain_new(&o, &c->brain));
+    RETURN_IF_ERROR(brain_change(c->brain, DB_FORCED | DB_RESCUE, share_all, NULL));
     RETURN_IF_ERROR(brain_connect(c->brain));
     RETURN_IF_ERROR(api_open(c, &c->api));
     log_info("region %s, %zu zones, API on %s", c->config->region, c->config->zones.len, c->config->listen);
@@ -128,6 +146,7 @@ static struct error *start(struct daemon *d, const void *config, void **ret_stat
     c->daemon = d;
     c->config = config;
     c->timing = TIMING_DEFAULT;
+    c->has_public_network = c->config->public_network && cidr_parse(c->config->public_network, &c->public_network);
     c->started = clock_mono_ms();
     struct error *e = c->config->timing ? timing_parse(&c->timing, c->config->timing) : NULL;
     if (!e)
@@ -150,6 +169,10 @@ static void check(const void *config, struct str *complaints)
     error_free(e);
     if (c->region && !id_valid(c->region))
         config_complain(complaints, "region: '%.60s' is no region name", c->region);
+    struct cidr range;
+    if (c->public_network && (!cidr_parse(c->public_network, &range) || range.prefix < 8 || range.prefix > 27))
+        config_complain(complaints, "public-network: '%.60s' is no range of IPv4 addresses from /8 to /27",
+                        c->public_network);
     if (!c->zones.len || c->zones.len > 16)
         config_complain(complaints, "zones: 1 to 16 zones must be named");
     for (size_t i = 0; i < c->zones.len; i++) {
@@ -166,6 +189,10 @@ static const struct config_key keys[] = {
      .tls_key = "cert-file", .doc = "Where the EC2, STS and administration APIs, /healthz and /metrics answer."},
     {.name = "cert-file", .type = CONFIG_PATH, AT(cert_file), .doc = "Certificate of the listener, PEM."},
     {.name = "key-file", .type = CONFIG_PATH, AT(key_file), .doc = "Its private key, PEM."},
+    {.name = "guest-listen", .type = CONFIG_ADDRESS, AT(guest_listen), .tls_key = "guest-cert-file",
+     .doc = "Where instances reach the EC2 and STS APIs; administration, /healthz and /metrics are not there."},
+    {.name = "guest-cert-file", .type = CONFIG_PATH, AT(guest_cert_file), .doc = "Certificate of that listener, PEM."},
+    {.name = "guest-key-file", .type = CONFIG_PATH, AT(guest_key_file), .doc = "Its private key, PEM."},
     {.name = "state-dir", .type = CONFIG_PATH, AT(state_dir), .value = "/var/lib/mallee/cloud", .required = true,
      .doc = "The database and the cloud key."},
     {.name = "amqp-url", .type = CONFIG_STRING, AT(amqp_url), .required = true, .secret = true,
@@ -183,6 +210,8 @@ static const struct config_key keys[] = {
      .doc = "Where the keys of the cloud's own parts are written: image-service, node; mode 0640. None: nowhere."},
     {.name = "store-url", .type = CONFIG_STRING, AT(store_url),
      .doc = "The object store as the Image Service reaches it, e.g. http://127.0.0.1:8774. None: no images are made."},
+    {.name = "public-network", .type = CONFIG_STRING, AT(public_network),
+     .doc = "Range of public addresses, e.g. 10.96.96.0/19. Its first 16 and its last are not used. None: none."},
     {.name = "instance-quota", .type = CONFIG_U64, AT(instance_quota), .value = "1000", .required = true,
      .min = 1, .max = 1000000, .doc = "Instances that an account may have, where it has no quota of its own."},
     {.name = "min-free", .type = CONFIG_U64, AT(min_free), .value = "256MiB", .required = true, .min = 0,

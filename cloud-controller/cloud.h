@@ -5,11 +5,13 @@
  * what its parts guard themselves. */
 #include "cloud-controller/brain.h"
 #include "cloud-controller/keys.h"
+#include "common/base/ipv4.h"
 #include "common/daemon/daemon.h"
 
 struct cloud_config {
     struct daemon_config daemon;
     char *listen, *cert_file, *key_file;
+    char *guest_listen, *guest_cert_file, *guest_key_file;
     char *state_dir;
     char *amqp_url;
     char *region;
@@ -18,6 +20,7 @@ struct cloud_config {
     char *identity_file;
     char *system_credentials_dir;
     char *store_url;
+    char *public_network;
     char *timing;
     uint64_t instance_quota;
     uint64_t min_free;
@@ -31,6 +34,8 @@ struct cloud {
     struct brain *brain;
     struct keys *keys;
     struct api *api;
+    struct cidr public_network; /* addresses that instances are reached under from outside */
+    bool has_public_network;
     int64_t started;
 };
 

@@ -5,6 +5,7 @@ common_libcommon_a_SOURCES = \
 	common/base/clock.c common/base/clock.h \
 	common/base/error.c common/base/error.h \
 	common/base/id.c common/base/id.h \
+	common/base/ipv4.c common/base/ipv4.h \
 	common/base/log.c common/base/log.h \
 	common/base/map.c common/base/map.h \
 	common/base/mem.c common/base/mem.h \

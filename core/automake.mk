@@ -3,6 +3,9 @@ core_libcore_a_SOURCES = \
 	core/cloud.c core/cloud.h core/cloud-internal.h \
 	core/cloud-instances.c \
 	core/cloud-nodes.c \
+	core/cloud-operations.c \
+	core/cloud-shared.c \
+	core/id-list.c core/id-list.h \
 	core/cloud-outbox.c \
 	core/cloud-zones.c \
 	core/cluster.c core/cluster.h core/cluster-internal.h \
@@ -14,6 +17,8 @@ core_libcore_a_SOURCES = \
 	core/node.c core/node.h core/node-internal.h \
 	core/node-jobs.c \
 	core/node-objects.c \
+	core/node-operations.c \
+	core/node-shared.c \
 	core/timing.c core/timing.h
 
 # The image codec: who uses it links $(IMAGE_LIBS) too.

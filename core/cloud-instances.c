@@ -2,6 +2,10 @@
 #include <config.h>
 #include "common/base/map.h"
 #include "core/cloud-internal.h"
+#include "core/id-list.h"
+
+/* A step that a node reports, each percent of an image among them, keeps `pending` from being spent for so long. */
+#define PROGRESS_MS 30000
 
 void instance_go(struct cloud_model *c, struct cloud_instance *i, enum instance_state to)
 {
@@ -37,6 +41,7 @@ void cloud_run(struct cloud_model *c, const char *reservation, const char *accou
         i->deadline_left = c->timing.pending;
         i->forget_left = c->timing.keep_gone;
         i->body = xstrdup(wants[k].body);
+        i->uses = id_list_make(wants[k].uses, wants[k].uses_len);
         memcpy(i->request_id, r->request_id, sizeof i->request_id);
         cloud_load_instance(c, i);
         cloud_changed(c, &i->row, FLUSHED);
@@ -76,7 +81,11 @@ static void set_reason(struct cloud_instance *i, const char *code, const char *t
 /* Nothing holds it any more: room and address may be used again. */
 void instance_gone(struct cloud_model *c, struct cloud_instance *i)
 {
-    i->held = false;
+    if (i->held) {
+        shared_touch(c, i);
+        i->held = false;
+        shared_left(c, i, &i->node);
+    }
     if (i->state != INSTANCE_TERMINATED)
         instance_go(c, i, INSTANCE_TERMINATED);
     cloud_changed(c, &i->row, RIDES_ALONG);
@@ -135,6 +144,7 @@ void instance_placed(struct cloud_model *c, const struct message *m)
         i->held = true;
         i->generation++;
         cloud_changed(c, &i->row, FLUSHED);
+        shared_touch(c, i);
         outbox_mark(c, &i->node, KIND_INSTANCE, &i->id);
         cloud_say(c, i, &i->node, "placed on node %s", i->node.text);
     }
@@ -146,9 +156,12 @@ void instance_placed(struct cloud_model *c, const struct message *m)
 /* The node made a tombstone because it has no room: only now may the instance go elsewhere. */
 static void no_room(struct cloud_model *c, struct cloud_instance *i)
 {
-    cloud_say(c, i, &i->node, "node %s has no room", i->node.text);
+    struct id node = i->node;
+    cloud_say(c, i, &node, "node %s has no room", node.text);
+    shared_touch(c, i);
     memset(&i->node, 0, sizeof i->node);
     i->held = false;
+    shared_left(c, i, &node);
     i->generation++;
     cloud_changed(c, &i->row, FLUSHED);
     struct cloud_reservation *r = reservation_find(c, i->reservation.text);
@@ -160,12 +173,42 @@ static void no_room(struct cloud_model *c, struct cloud_instance *i)
     outbox_mark(c, &r->zone, KIND_RESERVATION, &r->id);
 }
 
+bool instance_adopt(struct cloud_model *c, struct cloud_instance *i, const struct cloud_node *n,
+                    const struct message_item *item)
+{
+    if (!i->wanted || item->generation <= i->generation || !item->present)
+        return false;
+    struct id before = i->node;
+    i->node = n->id;
+    i->held = true;
+    i->generation = item->generation;
+    shared_touch(c, i);
+    if (!id_none(&before) && !id_eq(&before, &n->id)) {
+        outbox_mark(c, &before, KIND_INSTANCE, &i->id); /* absent there, for sure */
+        shared_left(c, i, &before);
+    }
+    cloud_changed(c, &i->row, FLUSHED);
+    cloud_say(c, i, &n->id, "found on node %s, placed there after the backup", n->id.text);
+    struct cloud_reservation *r = reservation_find(c, i->reservation.text);
+    if (r)
+        reservation_settle(c, r);
+    return true;
+}
+
+/* The node obeyed something that the rows know nothing of: it was ordered after the backup. */
+static void adopt_answer(struct cloud_model *c, struct cloud_instance *i, const struct message *m)
+{
+    if (i->wanted && !m->present) {
+        instance_give_up(c, i, INSTANCE_TERMINATED, "Server.InternalError",
+                         "it was ended after the backup that the cloud was restored from");
+    }
+    if (m->generation > i->generation)
+        i->generation = m->generation;
+    cloud_changed(c, &i->row, FLUSHED);
+}
+
 void instance_applied(struct cloud_model *c, const struct message *m)
 {
-    struct cloud_node *n = node_known(c, m);
-    if (!n || m->kind != KIND_INSTANCE)
-        return;
-    node_seen(c, n, m);
     struct outbox_row *o = outbox_find(c, &m->node, KIND_INSTANCE, &m->id);
     struct cloud_instance *i = cloud_find_instance(c, m->id.text);
     if (!i) {
@@ -173,8 +216,12 @@ void instance_applied(struct cloud_model *c, const struct message *m)
             outbox_settle(c, o);
         return;
     }
-    if (m->generation != i->generation)
-        return;
+    bool here = id_eq(&i->node, &m->node);
+    bool ended = i->wanted && !m->present && m->result != APPLIED_NO_ROOM && m->generation == i->generation;
+    if (here && (m->generation > i->generation || ended))
+        adopt_answer(c, i, m);
+    if (m->generation > i->generation ? m->present : m->generation < i->generation)
+        return; /* else: absent at a later generation is absent, too */
     if (o)
         outbox_settle(c, o);
     if (m->present || !id_eq(&i->node, &m->node))
@@ -196,8 +243,10 @@ void instance_observe(struct cloud_model *c, struct cloud_instance *i, const str
     i->obs_run = run;
     i->obs_seq = seq;
     cloud_changed(c, &i->row, RIDES_ALONG);
-    if (text && what == OBSERVED_STEP)
+    if (text && what == OBSERVED_STEP) {
         cloud_say(c, i, node, "%s", text);
+        i->progress_left = PROGRESS_MS;
+    }
     if (!i->wanted)
         return;
     if (what == OBSERVED_RUNNING && i->state == INSTANCE_PENDING) {
@@ -244,12 +293,7 @@ static void forget_reservation(struct cloud_model *c, const struct id *id)
         array_push(&c->removed, ((struct cloud_removed){.kind = ROW_RESERVATION, .id = r->id}));
         map_take(c->by_id, r->id.text);
         array_remove(&c->reservations, k);
-        for (size_t at = 0; at < c->changed.len; at++) {
-            if (c->changed.data[at] == &r->row) {
-                array_remove(&c->changed, at);
-                break;
-            }
-        }
+        cloud_unchanged(c, &r->row);
         free(r);
         return;
     }
@@ -262,13 +306,9 @@ static void forget(struct cloud_model *c, size_t at)
     array_push(&c->removed, ((struct cloud_removed){.kind = ROW_INSTANCE, .id = i->id}));
     map_take(c->by_id, i->id.text);
     array_remove(&c->instances, at);
-    for (size_t k = 0; k < c->changed.len; k++) {
-        if (c->changed.data[k] == &i->row) {
-            array_remove(&c->changed, k);
-            break;
-        }
-    }
+    cloud_unchanged(c, &i->row);
     free(i->body);
+    free(i->uses);
     free(i->reason_code);
     free(i->reason_text);
     free(i);
@@ -290,6 +330,10 @@ void instance_tick(struct cloud_model *c, int64_t spent)
             continue;
         if (i->state == INSTANCE_SHUTTING_DOWN && !i->held) {
             instance_gone(c, i); /* it was never placed */
+            continue;
+        }
+        if (i->state == INSTANCE_PENDING && i->progress_left > 0) {
+            i->progress_left -= spent;
             continue;
         }
         i->deadline_left -= spent;

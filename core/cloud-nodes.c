@@ -50,7 +50,7 @@ void node_seen(struct cloud_model *c, struct cloud_node *n, const struct message
         n->inventory_left = 0;
 }
 
-static bool same_held(const struct cloud_model *c, const struct cloud_node *n, const struct message *m)
+static bool same_held(struct cloud_model *c, const struct cloud_node *n, const struct message *m)
 {
     uint64_t count = 0, digest = 0;
     array_each(&c->instances, i) {
@@ -59,7 +59,43 @@ static bool same_held(const struct cloud_model *c, const struct cloud_node *n, c
             digest ^= digest_object(KIND_INSTANCE, (*i)->id.text, (*i)->generation);
         }
     }
+    shared_sum(c, n, &count, &digest);
     return count == m->count && digest == m->digest && m->seq == n->next_seq;
+}
+
+/* Where its part of the guests' network ends; maps of subnets tell it to the others. */
+static void take_link(struct cloud_model *c, struct cloud_node *n, const struct message *m)
+{
+    struct id link;
+    if (!m->text || !id_parse(m->text, &link) || id_eq(&link, &n->link))
+        return;
+    n->link = link;
+    cloud_changed(c, &n->row, FLUSHED);
+    shared_moved(c, n);
+}
+
+/* No cloud was restored so often since its last backup: a node that says so is not believed. */
+#define ERAS_AHEAD 1000
+
+void cloud_outrank_era(struct cloud_model *c, uint64_t era)
+{
+    if (era > c->era + ERAS_AHEAD)
+        return;
+    c->era = era + 1;
+    c->era_changed = c->flush = true;
+    shared_new_era(c);
+    array_each(&c->zones, z) {
+        (*z)->epoch.era = c->era;
+        cloud_changed(c, &(*z)->row, FLUSHED);
+    }
+}
+
+/* A node has seen a later epoch than was ever granted by these rows: they came from a backup. */
+static void look_at_era(struct cloud_model *c, const struct message *m)
+{
+    const struct cloud_zone *zone = cloud_find_zone(c, m->zone.text);
+    if (zone && epoch_compare(m->epoch, zone->epoch) > 0)
+        cloud_outrank_era(c, m->epoch.era);
 }
 
 void node_heartbeat(struct cloud_model *c, const struct message *m)
@@ -67,8 +103,10 @@ void node_heartbeat(struct cloud_model *c, const struct message *m)
     struct cloud_node *n = node_known(c, m);
     if (!n || m->run < n->run)
         return;
+    look_at_era(c, m);
     node_seen(c, n, m);
     n->size = m->size;
+    take_link(c, n, m);
     if (outbox_open_for(c, &n->id) || same_held(c, n, m))
         n->disputes = 0;
     else if (++n->disputes >= 2)
@@ -93,7 +131,12 @@ static void compare_item(struct cloud_model *c, struct cloud_node *n, const stru
         quarantine(n, &item->id);
         return;
     }
+    instance_adopt(c, i, n, item);
     bool wanted_here = i->wanted && id_eq(&i->node, &n->id);
+    if (!wanted_here && item->present && item->generation >= i->generation) {
+        i->generation = item->generation + 1; /* the row came from a backup: its absence must outrank this */
+        cloud_changed(c, &i->row, FLUSHED);
+    }
     if (!wanted_here || item->generation < i->generation || item->observed == OBSERVED_UNOWNED) {
         if (!outbox_find(c, &n->id, KIND_INSTANCE, &i->id))
             outbox_mark(c, &n->id, KIND_INSTANCE, &i->id);
@@ -105,7 +148,7 @@ static void compare_item(struct cloud_model *c, struct cloud_node *n, const stru
 static bool listed(const struct message *m, const struct id *id)
 {
     array_each(&m->items, item) {
-        if (id_eq(&item->id, id))
+        if (item->kind == KIND_INSTANCE && id_eq(&item->id, id))
             return true;
     }
     return false;
@@ -122,8 +165,11 @@ void node_inventory(struct cloud_model *c, const struct message *m)
     n->asked_left = 0;
     n->disputes = 0;
     n->quarantined.len = 0;
-    array_each(&m->items, item)
-        compare_item(c, n, m, item);
+    array_each(&m->items, item) {
+        if (item->kind == KIND_INSTANCE)
+            compare_item(c, n, m, item);
+    }
+    shared_inventory(c, n, m);
     /* What is not listed is no answer: the object may not have arrived yet.  It is only sent again. */
     for (size_t k = 0; k < c->instances.len; k++) {
         struct cloud_instance *i = c->instances.data[k];
@@ -173,6 +219,25 @@ void cloud_fence_node(struct cloud_model *c, struct cloud_node *n)
             outbox_settle(c, o);
         instance_gone(c, i);
     }
+    for (size_t k = 0; k < c->outbox.len; k++) { /* what else it was to be told */
+        if (id_eq(&c->outbox.data[k]->receiver, &n->id))
+            outbox_settle(c, c->outbox.data[k--]);
+    }
+    outbox_pump(c);
+}
+
+const struct cloud_node *cloud_reap(struct cloud_model *c, const char *id)
+{
+    array_each(&c->nodes, n) {
+        array_each(&(*n)->quarantined, q) {
+            if (!id_is(q, id) || cloud_find_instance(c, id))
+                continue;
+            outbox_mark(c, &(*n)->id, KIND_INSTANCE, q); /* no row names it: it is sent as absent, for ever */
+            outbox_pump(c);
+            return *n;
+        }
+    }
+    return NULL;
 }
 
 void node_tick(struct cloud_model *c, int64_t spent)

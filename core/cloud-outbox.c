@@ -55,12 +55,7 @@ void outbox_settle(struct cloud_model *c, struct outbox_row *o)
     map_take(c->outbox_by_key, key);
     array_push(&c->removed,
                ((struct cloud_removed){ROW_OUTBOX, o->receiver, o->id, o->kind}));
-    for (size_t k = 0; k < c->changed.len; k++) {
-        if (c->changed.data[k] == &o->row) {
-            array_remove(&c->changed, k);
-            break;
-        }
-    }
+    cloud_unchanged(c, &o->row);
     for (size_t k = 0; k < c->outbox.len; k++) {
         if (c->outbox.data[k] == o) {
             array_remove(&c->outbox, k);
@@ -169,10 +164,21 @@ static void row_send(struct cloud_model *c, struct outbox_row *o, const struct c
     struct cloud_outgoing *out = cloud_send(c, ROUTE_CLUSTER, MESSAGE_OBJECT, &z->id);
     out->message.kind = o->kind;
     out->message.id = o->id;
-    if (o->kind == KIND_INSTANCE)
+    switch (o->kind) {
+    case KIND_INSTANCE:
         fill_instance(c, &out->message, o);
-    else
+        break;
+    case KIND_OPERATION:
+        operation_fill(c, &out->message, o);
+        break;
+    case KIND_GROUP:
+    case KIND_SUBNET:
+        shared_fill(c, &out->message, o);
+        break;
+    default:
         fill_reservation(c, &out->message, o);
+        break;
+    }
     out->attempt = o->attempt = ++c->attempts;
     row_go(c, o, OUTBOX_IN_FLIGHT);
 }
@@ -180,6 +186,7 @@ static void row_send(struct cloud_model *c, struct outbox_row *o, const struct c
 void outbox_pump(struct cloud_model *c)
 {
     size_t in_flight = 0;
+    shared_pump(c);
     array_each(&c->outbox, o)
         in_flight += (*o)->state == OUTBOX_IN_FLIGHT;
     for (size_t k = 0; k < c->outbox.len && in_flight < IN_FLIGHT_MAX; k++) {

@@ -15,12 +15,14 @@ struct cloud_model *cloud_new(const struct timing *timing, const char *cloud, ui
     c->era = era;
     c->by_id = map_new();
     c->outbox_by_key = map_new();
+    c->shared_by_id = map_new();
     return c;
 }
 
 static void instance_free(struct cloud_instance *i)
 {
     free(i->body);
+    free(i->uses);
     free(i->reason_code);
     free(i->reason_text);
     free(i);
@@ -38,6 +40,12 @@ void cloud_effects_clear(struct cloud_model *c)
     array_each(&c->events, event)
         free(event->text);
     c->events.len = 0;
+    array_each(&c->finished, done) {
+        free(done->body);
+        free(done->text);
+    }
+    c->finished.len = 0;
+    c->era_changed = false;
     c->flush = false;
 }
 
@@ -60,6 +68,15 @@ void cloud_free(struct cloud_model *c)
     }
     array_each(&c->outbox, o)
         free(*o);
+    array_each(&c->shared, s) {
+        free((*s)->mentions);
+        free(*s);
+    }
+    array_each(&c->operations, o)
+        free(*o);
+    array_free(&c->shared);
+    array_free(&c->operations);
+    array_free(&c->finished);
     array_free(&c->instances);
     array_free(&c->reservations);
     array_free(&c->zones);
@@ -72,6 +89,7 @@ void cloud_free(struct cloud_model *c)
     array_free(&c->events);
     map_free(c->by_id, NULL);
     map_free(c->outbox_by_key, NULL);
+    map_free(c->shared_by_id, NULL);
     free(c);
 }
 
@@ -83,6 +101,16 @@ void cloud_changed(struct cloud_model *c, struct cloud_row *row, enum flush flus
         return;
     row->queued = true;
     array_push(&c->changed, row);
+}
+
+void cloud_unchanged(struct cloud_model *c, const struct cloud_row *row)
+{
+    for (size_t k = 0; k < c->changed.len; k++) {
+        if (c->changed.data[k] == row) {
+            array_remove(&c->changed, k);
+            return;
+        }
+    }
 }
 
 void cloud_say(struct cloud_model *c, const struct cloud_instance *i, const struct id *source,
@@ -183,6 +211,20 @@ void cloud_add_type(struct cloud_model *c, const char *name, struct size size)
     array_push(&c->types, ((struct cloud_type){id_of(name), size}));
 }
 
+static void applied(struct cloud_model *c, const struct message *m)
+{
+    struct cloud_node *n = node_known(c, m);
+    if (!n)
+        return;
+    node_seen(c, n, m);
+    if (m->kind == KIND_INSTANCE)
+        instance_applied(c, m);
+    else if (m->kind == KIND_OPERATION)
+        operation_applied(c, m);
+    else if (object_kind_shared(m->kind))
+        shared_applied(c, m);
+}
+
 void cloud_on_message(struct cloud_model *c, const struct message *m)
 {
     switch (m->type) {
@@ -196,7 +238,7 @@ void cloud_on_message(struct cloud_model *c, const struct message *m)
         zone_heartbeat(c, m);
         break;
     case MESSAGE_APPLIED:
-        instance_applied(c, m);
+        applied(c, m);
         break;
     case MESSAGE_OBSERVED: {
         struct cloud_node *n = node_known(c, m);
@@ -226,7 +268,9 @@ void cloud_on_message(struct cloud_model *c, const struct message *m)
 void cloud_on_tick(struct cloud_model *c, int64_t elapsed)
 {
     int64_t spent = timing_spend(&c->timing, elapsed);
+    shared_new_era(c);
     instance_tick(c, spent);
+    operation_tick(c, spent);
     zone_tick(c, spent);
     node_tick(c, spent);
     outbox_tick(c, spent);

@@ -20,6 +20,8 @@ enum cloud_row_kind {
     ROW_ZONE,
     ROW_NODE,
     ROW_OUTBOX,
+    ROW_SHARED,
+    ROW_OPERATION,
 };
 
 /* Head of every row: which table it is in, and whether it waits to be written. */
@@ -48,6 +50,9 @@ struct cloud_instance {
     uint64_t obs_run, obs_seq; /* the newest observation */
     int64_t deadline_left;     /* of `pending` or `shutting-down` */
     int64_t forget_left;       /* once terminated and not held */
+    int64_t progress_left;     /* not stored: `pending` is not spent while its image makes progress */
+    char *uses;                /* ids of the shared objects that its node must hold, with blanks between; does not
+                                * change. NULL: none */
     char *body;                /* what the node needs to know, JSON; does not change */
     char *reason_code;         /* StateReason; NULL: none */
     char *reason_text;
@@ -70,6 +75,7 @@ struct cloud_zone {
 struct cloud_node {
     struct cloud_row row;
     struct id id, zone;
+    struct id link; /* its address on the link network, as it told; empty: none */
     uint64_t boot;  /* newest that was answered */
     bool fenced;
     /* not stored: */
@@ -81,6 +87,28 @@ struct cloud_node {
     int64_t asked_left;     /* an asked inventory is awaited; 0: none */
     int disputes;
     ARRAY(struct id) quarantined; /* domains or specs of this cloud without a row */
+};
+
+/* A security group or the map of a subnet: held by every node that holds an instance which uses it.  What its body
+ * says lies in the owner's tables; the owner builds it when it is sent. */
+struct cloud_shared {
+    struct cloud_row row;
+    struct id id;
+    enum object_kind kind;
+    uint64_t generation; /* its upper half is the era's number less 1: no two eras use the same */
+    char *mentions; /* ids of shared objects whose users its body lists, with blanks between; NULL: none */
+    /* not stored: */
+    bool stale;     /* its users changed in this event: the generation is to go up */
+    uint64_t mark;  /* scratch of sums over a node's instances */
+};
+
+/* Something to be done once on an instance's node. */
+struct cloud_operation {
+    struct cloud_row row;
+    struct id id, instance, node;
+    struct id action; /* "reboot", "console" */
+    int64_t left;     /* until it is given up */
+    char request_id[40];
 };
 
 struct outbox_row {
@@ -112,9 +140,17 @@ struct cloud_event {
 };
 
 struct cloud_removed {
-    enum cloud_row_kind kind; /* ROW_OUTBOX, ROW_INSTANCE or ROW_RESERVATION */
+    enum cloud_row_kind kind; /* not of a zone or a node */
     struct id receiver, id;
     enum object_kind object;
+};
+
+/* An operation's end, for whoever waits for it. */
+struct cloud_finished {
+    struct id operation;
+    bool ok;
+    char *body; /* what it brought; NULL: nothing */
+    char *text; /* why it failed */
 };
 
 struct cloud_type {
@@ -133,6 +169,10 @@ struct cloud_model {
     ARRAY(struct cloud_node *) nodes;
     ARRAY(struct outbox_row *) outbox;
     struct map *outbox_by_key;
+    ARRAY(struct cloud_shared *) shared;
+    struct map *shared_by_id;
+    uint64_t marks;
+    ARRAY(struct cloud_operation *) operations;
     ARRAY(struct cloud_type) types;
     uint64_t attempts; /* publishes so far */
     int64_t hello_left;
@@ -142,9 +182,16 @@ struct cloud_model {
     ARRAY(struct cloud_removed) removed;
     ARRAY(struct cloud_outgoing) outgoing;
     ARRAY(struct cloud_event) events;
+    ARRAY(struct cloud_finished) finished;
+    bool era_changed; /* `era` is to be written, flushed */
     bool flush;
 };
 
+/* Restored from a backup, the rows are behind what nodes hold.  Who restores raises the era and forgets outbox,
+ * operations and reservations: what was not placed yet may have been since, and is never placed again, only found.  The
+ * model adopts what nodes report of later generations
+ * (a placement, an end) instead of ordering it otherwise, raises the era above every one that a node has seen, and what
+ * no row names is kept, shown and never destroyed. */
 struct cloud_model *cloud_new(const struct timing *timing, const char *cloud, uint64_t era);
 void cloud_free(struct cloud_model *c);
 DEFINE_CLEANUP(struct cloud_model *, cloud_free)
@@ -156,6 +203,8 @@ void cloud_load_reservation(struct cloud_model *c, struct cloud_reservation *tak
 void cloud_load_outbox(struct cloud_model *c, struct outbox_row *take);
 void cloud_load_node(struct cloud_model *c, struct cloud_node *take);
 void cloud_load_zone(struct cloud_model *c, struct cloud_zone *take);
+void cloud_load_shared(struct cloud_model *c, struct cloud_shared *take);
+void cloud_load_operation(struct cloud_model *c, struct cloud_operation *take);
 void cloud_loaded(struct cloud_model *c);
 
 struct cloud_instance *cloud_find_instance(const struct cloud_model *c, const char *id);
@@ -172,14 +221,36 @@ struct cloud_want {
     struct id id;
     struct size size;
     const char *body;
+    const struct id *uses; /* shared objects: its subnet and groups */
+    size_t uses_len;
 };
 /* Accepts a reservation: rows and outbox, to be flushed.  The caller checked room, quota and ids. */
 void cloud_run(struct cloud_model *c, const char *reservation, const char *account, const char *zone,
                const char *request_id, const struct cloud_want *wants, size_t count);
 /* Wants an instance gone; repeated calls change nothing. Returns the state before. */
 enum instance_state cloud_terminate(struct cloud_model *c, struct cloud_instance *i, const char *request_id);
+/* Shared objects (KIND_GROUP, KIND_SUBNET).  cloud_share() makes one, or says that its content or its mentions changed;
+ * `mentions` are the shared objects whose users the body lists.  To be called in the transaction that writes what the
+ * body is built from. */
+void cloud_share(struct cloud_model *c, enum object_kind kind, const char *id, const struct id *mentions,
+                 size_t count);
+struct cloud_shared *cloud_find_shared(const struct cloud_model *c, const char *id);
+/* True while an instance that is not gone uses it. */
+bool cloud_shared_used(const struct cloud_model *c, const struct cloud_shared *s);
+/* True while a node holds the instance and it uses the shared object: it is one of its members. */
+bool cloud_member(const struct cloud_instance *i, const struct id *shared);
+/* Forgets one that nobody uses. */
+void cloud_unshare(struct cloud_model *c, struct cloud_shared *s);
+
+/* Has something done once on the node that holds the instance; ends in `finished`, after `left` ms at the latest. */
+void cloud_operate(struct cloud_model *c, const struct id *operation, const struct cloud_instance *i,
+                   const char *action, int64_t left, const char *request_id);
+
 /* Marks a node as never coming back: its instances' absence is taken as answered. */
 void cloud_fence_node(struct cloud_model *c, struct cloud_node *n);
+
+/* Has a quarantined instance destroyed, domain, disk and spec file. Returns its node; NULL: it is in no quarantine. */
+const struct cloud_node *cloud_reap(struct cloud_model *c, const char *id);
 
 void cloud_on_message(struct cloud_model *c, const struct message *m);
 enum publish_result {

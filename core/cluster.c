@@ -132,7 +132,8 @@ static void obey(struct cluster_model *c, uint64_t token, const struct message *
             placing_try(c);
             return;
         }
-        note_instance(c, m);
+        if (m->kind == KIND_INSTANCE)
+            note_instance(c, m);
         forward(c, token, m);
         return;
     case MESSAGE_BOOT_ANSWER:
@@ -269,6 +270,8 @@ static void take_inventory(struct cluster_model *c, struct cluster_node *n, cons
             h->reported = false;
     }
     array_each(&m->items, item) {
+        if (item->kind != KIND_INSTANCE)
+            continue;
         struct cluster_hold *h = hold_get(c, &item->id, &n->id);
         h->reported = true;
         if (item->generation > h->generation)

@@ -6,9 +6,8 @@
 
 uint64_t digest_object(enum object_kind kind, const char *id, uint64_t generation)
 {
-    static const char *const kinds[] = {"reservation", "instance"};
     _cleanup_str_ struct str text = STR_INIT;
-    str_printf(&text, "%s %s %ju", kinds[kind], id, (uintmax_t)generation);
+    str_printf(&text, "%s %s %ju", object_kind_name(kind), id, (uintmax_t)generation);
     unsigned char sum[32];
     sha256(text.data, text.len, sum);
     uint64_t first = 0;

@@ -4,7 +4,7 @@
 #include "common/base/str.h"
 #include "common/json/json.h"
 
-static const char *const kind_names[] = {"reservation", "instance"};
+static const char *const result_names[] = {"ok", "no-room", "failed"};
 static const char *const observed_names[] = {"nothing", "step",   "running", "ended",
                                              "shut-down", "failed", "unowned"};
 static const char *const verdict_names[] = {"start", "absent", "unknown"};
@@ -31,6 +31,8 @@ static void set_size(json_t *o, const struct size *s)
 static json_t *item_json(const struct message_item *item)
 {
     json_t *o = json_object();
+    if (item->kind)
+        json_set_string(o, "kind", object_kind_name(item->kind));
     set_id(o, "id", &item->id);
     set_id(o, "node", &item->node);
     set_u64(o, "generation", item->generation);
@@ -89,12 +91,12 @@ char *message_encode(const struct message *m, const char *sent_at)
     set_u64(o, "epoch", m->epoch.n);
     set_ids(o, m);
     if (m->type == MESSAGE_OBJECT || m->type == MESSAGE_APPLIED)
-        json_set_string(o, "kind", kind_names[m->kind]);
+        json_set_string(o, "kind", object_kind_name(m->kind));
     set_u64(o, "generation", m->generation);
     if (m->present)
         json_set_bool(o, "present", true);
-    if (m->result == APPLIED_NO_ROOM)
-        json_set_string(o, "result", "no-room");
+    if (m->result)
+        json_set_string(o, "result", result_names[m->result]);
     if (m->observed)
         json_set_string(o, "observed", observed_names[m->observed]);
     set_size(o, &m->size);
@@ -162,11 +164,24 @@ static struct error *get_size(const json_t *o, struct size *ret)
     return get_number(o, "disk_gib", &ret->disk_gib);
 }
 
+static struct error *get_kind(const json_t *o, enum object_kind *ret)
+{
+    const char *text = json_get_string(o, "kind", object_kind_name(KIND_RESERVATION));
+    for (int k = 0; k < KINDS; k++) {
+        if (streq(text, object_kind_name((enum object_kind)k))) {
+            *ret = (enum object_kind)k;
+            return NULL;
+        }
+    }
+    return error_new(ERROR_INVALID, "no object is of kind '%.40s'", text);
+}
+
 static struct error *get_item(const json_t *o, struct message_item *ret)
 {
     int observed, verdict;
     if (!json_is_object(o))
         return error_new(ERROR_INVALID, "'items' must hold objects");
+    RETURN_IF_ERROR(get_kind(o, &ret->kind));
     RETURN_IF_ERROR(get_id(o, "id", &ret->id));
     RETURN_IF_ERROR(get_id(o, "node", &ret->node));
     RETURN_IF_ERROR(get_number(o, "generation", &ret->generation));
@@ -229,8 +244,7 @@ static struct error *get_numbers(const json_t *o, struct message *m)
 
 static struct error *fill(const json_t *o, struct message *m)
 {
-    static const char *const results[] = {"ok", "no-room"};
-    int kind, result, observed;
+    int result, observed;
     if (json_get_u64(o, "v", 0) != MESSAGE_VERSION)
         return error_new(ERROR_INVALID, "message version %ju, this is %d", (uintmax_t)json_get_u64(o, "v", 0),
                          MESSAGE_VERSION);
@@ -240,10 +254,9 @@ static struct error *fill(const json_t *o, struct message *m)
     RETURN_IF_ERROR(get_id(o, "node", &m->node));
     RETURN_IF_ERROR(get_id(o, "process", &m->process));
     RETURN_IF_ERROR(get_id(o, "id", &m->id));
-    RETURN_IF_ERROR(get_name(o, "kind", kind_names, ARRAY_SIZE(kind_names), 0, &kind));
-    RETURN_IF_ERROR(get_name(o, "result", results, ARRAY_SIZE(results), 0, &result));
+    RETURN_IF_ERROR(get_kind(o, &m->kind));
+    RETURN_IF_ERROR(get_name(o, "result", result_names, ARRAY_SIZE(result_names), 0, &result));
     RETURN_IF_ERROR(get_name(o, "observed", observed_names, ARRAY_SIZE(observed_names), 0, &observed));
-    m->kind = (enum object_kind)kind;
     m->result = (enum applied_result)result;
     m->observed = (enum observation)observed;
     m->present = json_get_bool(o, "present", false);

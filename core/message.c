@@ -8,6 +8,8 @@ static const char *const type_names[MESSAGE_TYPES] = {
     "observed", "heartbeat",     "inventory",   "boot",
 };
 
+static const char *const kind_names[KINDS] = {"reservation", "instance", "group", "subnet", "operation"};
+
 void message_free(struct message *m)
 {
     array_free(&m->items);
@@ -32,6 +34,16 @@ struct message message_copy(const struct message *m)
 const char *message_type_name(enum message_type type)
 {
     return type_names[type];
+}
+
+const char *object_kind_name(enum object_kind kind)
+{
+    return kind_names[kind];
+}
+
+bool object_kind_shared(enum object_kind kind)
+{
+    return kind == KIND_GROUP || kind == KIND_SUBNET;
 }
 
 static int compare(uint64_t a, uint64_t b)

@@ -34,11 +34,16 @@ enum message_type {
 enum object_kind {
     KIND_RESERVATION,
     KIND_INSTANCE,
+    KIND_GROUP,     /* a security group: its rules, with the members of the groups they name */
+    KIND_SUBNET,    /* the map of a subnet: which address is on which node */
+    KIND_OPERATION, /* what is not a state: a reboot, a read of the console */
+    KINDS,
 };
 
 enum applied_result {
     APPLIED_OK,
     APPLIED_NO_ROOM, /* a tombstone, though present was asked for */
+    APPLIED_FAILED,  /* of an operation; text says why */
 };
 
 /* What a node saw of an instance. */
@@ -69,6 +74,7 @@ struct size {
 
 /* One line of a placement, inventory, boot list or snapshot. */
 struct message_item {
+    enum object_kind kind; /* of inventories; elsewhere all are instances */
     struct id id;
     struct id node;
     uint64_t generation;
@@ -111,6 +117,9 @@ struct message {
 void message_free(struct message *m);
 struct message message_copy(const struct message *m);
 const char *message_type_name(enum message_type type);
+const char *object_kind_name(enum object_kind kind);
+/* Objects that nodes hold for those of their instances that use them. */
+bool object_kind_shared(enum object_kind kind);
 /* -1, 0, 1: as a is before, the same as, after b; the era outranks the number. */
 int epoch_compare(struct epoch a, struct epoch b);
 /* (run, seq) a before, at, after b. */

@@ -18,6 +18,8 @@ void node_observed(struct node_model *n, const struct node_instance *i, enum obs
 void node_work(struct node_model *n, struct node_instance *i);
 void node_entomb(struct node_model *n, struct node_instance *i, uint64_t generation, bool no_room);
 void node_accept(struct node_model *n, struct node_instance *i, uint64_t generation);
+/* Goes on with a creation that was lost: asked only of a domain that is there, so it can never make a second one. */
+void node_resume(struct node_model *n, struct node_instance *i);
 /* Makes sure that a start call that was lost can never come true: only then has it failed. */
 void node_fence(struct node_model *n, struct node_instance *i);
 void node_ended(struct node_model *n, struct node_instance *i, enum observation what, const char *why);
@@ -25,6 +27,13 @@ void node_ask_listing(struct node_model *n);
 void node_send_boot(struct node_model *n);
 bool node_awaits_boot(const struct node_model *n);
 void node_object(struct node_model *n, uint64_t token, const struct message *m);
+void node_share(struct node_model *n, uint64_t token, const struct message *m);
+void node_operate(struct node_model *n, uint64_t token, const struct message *m);
+void node_shared_sum(const struct node_model *n, struct message *m);
+void node_shared_items(const struct node_model *n, struct message *m);
+void node_shared_tick(struct node_model *n, int64_t spent);
+void node_operations_started(struct node_model *n);
+void node_operations_tick(struct node_model *n, int64_t spent);
 void node_answer_inventory(struct node_model *n, const struct message *question);
 void node_boot_answer(struct node_model *n, const struct message *m);
 #endif

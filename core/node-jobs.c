@@ -24,6 +24,12 @@ void node_work(struct node_model *n, struct node_instance *i)
         job(n, i, NODE_JOB_STOP);
 }
 
+void node_resume(struct node_model *n, struct node_instance *i)
+{
+    if (!i->busy && i->retry_left <= 0)
+        job(n, i, NODE_JOB_RESUME);
+}
+
 void node_fence(struct node_model *n, struct node_instance *i)
 {
     if (!i->busy && i->retry_left <= 0)
@@ -81,6 +87,7 @@ void node_on_created(struct node_model *n, const char *id, enum job_result resul
         return;
     if (i->r.phase == NODE_STARTING) {
         if (result == JOB_DONE) {
+            i->lost = false;
             node_go(n, i, NODE_RUNNING);
             node_write(n, i);
             node_observed(n, i, OBSERVED_RUNNING, NULL);

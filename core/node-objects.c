@@ -89,6 +89,14 @@ static void take_absent(struct node_model *n, struct node_instance *i, const str
 
 void node_object(struct node_model *n, uint64_t token, const struct message *m)
 {
+    if (object_kind_shared(m->kind)) {
+        node_share(n, token, m);
+        return;
+    }
+    if (m->kind == KIND_OPERATION) {
+        node_operate(n, token, m);
+        return;
+    }
     if (m->kind != KIND_INSTANCE) {
         ack(n, token);
         return;

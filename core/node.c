@@ -40,6 +40,8 @@ void node_effects_clear(struct node_model *n)
     array_each(&n->effects, e) {
         message_free(&e->message);
         node_record_free(&e->record);
+        free(e->shared.body);
+        free(e->operation.text);
     }
     n->effects.len = 0;
 }
@@ -53,12 +55,21 @@ void node_free(struct node_model *n)
         instance_free(*i);
     array_each(&n->asked, m)
         message_free(m);
+    array_each(&n->shared, s)
+        free(s->body);
+    array_each(&n->operations, o) {
+        free(o->body);
+        free(o->text);
+    }
+    array_free(&n->shared);
+    array_free(&n->operations);
     array_free(&n->instances);
     array_free(&n->unowned);
     array_free(&n->asked);
     array_free(&n->effects);
     map_free(n->by_id, NULL);
     free(n->public_key);
+    free(n->link);
     free(n);
 }
 
@@ -102,7 +113,7 @@ void node_write(struct node_model *n, const struct node_instance *i)
 
 void node_write_self(struct node_model *n)
 {
-    node_do(n, NODE_WRITE_SELF);
+    node_do(n, NODE_WRITE_SELF)->self = n->self;
 }
 
 struct node_instance *node_add(struct node_model *n, const struct id *id)
@@ -142,6 +153,7 @@ void node_started(struct node_model *n)
         }
         i->lost = i->r.phase == NODE_STARTING;
     }
+    node_operations_started(n);
     n->list_left = 0;
     n->heartbeat_left = 0;
 }
@@ -187,12 +199,14 @@ static void send_heartbeat(struct node_model *n)
     m->seq = n->seq;
     m->size = n->size;
     m->body = xstrdup(n->public_key);
+    m->text = xstrdup(n->link);
     array_each(&n->instances, i) {
         if (!(*i)->r.present)
             continue;
         m->count++;
         m->digest ^= digest_object(KIND_INSTANCE, (*i)->r.id.text, (*i)->r.generation);
     }
+    node_shared_sum(n, m);
 }
 
 static enum observation seen_of(const struct node_instance *i)
@@ -214,6 +228,7 @@ static void send_inventory(struct node_model *n, const struct message *question)
         if (!i->r.present && i->r.phase != NODE_STOPPING)
             continue;
         struct message_item *item = array_add(&m->items);
+        item->kind = KIND_INSTANCE;
         item->id = i->r.id;
         item->generation = i->r.generation;
         item->present = i->r.present;
@@ -222,11 +237,13 @@ static void send_inventory(struct node_model *n, const struct message *question)
     }
     array_each(&n->unowned, d) {
         struct message_item *item = array_add(&m->items);
+        item->kind = KIND_INSTANCE;
         item->id = d->id;
         item->generation = d->generation;
         item->present = true;
         item->observed = OBSERVED_UNOWNED;
     }
+    node_shared_items(n, m);
 }
 
 void node_answer_inventory(struct node_model *n, const struct message *question)
@@ -337,6 +354,8 @@ static void look_at(struct node_model *n, struct node_instance *i, const struct 
             node_go(n, i, NODE_RUNNING);
             node_write(n, i);
             node_observed(n, i, OBSERVED_RUNNING, NULL);
+        } else if (d && d->paused && i->lost) {
+            node_resume(n, i);
         } else if (!d && i->lost && ++i->looks >= LOOKS_NEEDED) {
             node_fence(n, i);
         }
@@ -433,6 +452,8 @@ void node_on_tick(struct node_model *n, int64_t elapsed)
         node_work(n, *it);
     }
     forget_old(n, spent);
+    node_shared_tick(n, spent);
+    node_operations_tick(n, spent);
     n->list_left -= spent;
     if (n->list_left <= 0 || anything_lost(n))
         node_ask_listing(n);

@@ -19,9 +19,16 @@ enum node_effect_kind {
     NODE_ACK,          /* delivery `token` */
     NODE_REPORT,       /* publish on mallee.report, key zone.node.type */
     NODE_JOB_START,    /* prepare disk and network, then say node_on_prepared(), or fail */
-    NODE_JOB_CREATE,   /* make the domain run */
+    NODE_JOB_CREATE,   /* make the domain run: made, connected to its network, its guest started */
+    NODE_JOB_RESUME,   /* the rest of a creation whose outcome was lost: connect and start a domain that was made */
     NODE_JOB_STOP,     /* no domain, no disk: destroy, remove, look again */
     NODE_LIST,         /* list the hypervisor's domains; serial comes back */
+    NODE_WRITE_SHARED, /* durable before the next effect: `shared` */
+    NODE_DROP_SHARED,
+    NODE_SHARED,       /* the network is to be as `shared` says */
+    NODE_WRITE_OPERATION, /* durable before the next effect: `operation` */
+    NODE_DROP_OPERATION,
+    NODE_JOB_OPERATE,  /* do `operation` of `record`, once */
 };
 
 /* What is durable of one instance. */
@@ -38,10 +45,41 @@ struct node_record {
     enum observation ended;
 };
 
+/* A group or a subnet's map, as the cloud last sent it. */
+struct node_shared {
+    struct id id;
+    enum object_kind kind;
+    uint64_t generation;
+    bool present; /* false: refuses every generation up to this as present */
+    char *body;
+    int64_t forget_left; /* not stored */
+};
+
+/* Something done once.  A record that is not done when the daemon starts was cut short and is never done again. */
+struct node_operation {
+    struct id id, instance, action;
+    bool done, ok;
+    char *body; /* not stored: what it brought */
+    char *text; /* why it failed */
+    char request_id[40];
+    int64_t forget_left; /* not stored */
+};
+
+struct node_self {
+    struct id node, zone;
+    struct id cloud;        /* empty until the first envelope */
+    struct epoch epoch;     /* the highest seen */
+    uint64_t run, boot;
+    uint64_t answered_boot; /* the newest boot that the cloud answered */
+};
+
 struct node_effect {
     enum node_effect_kind kind;
     uint64_t token;
     struct node_record record; /* body and why are copies owned by the effect */
+    struct node_self self;     /* as it was when the effect was made */
+    struct node_shared shared; /* so is its body */
+    struct node_operation operation; /* so is its text */
     struct message message;
     uint64_t serial;
 };
@@ -64,6 +102,7 @@ struct node_domain {
     char cloud[48];    /* cloud id of its metadata; empty: none */
     uint64_t generation;
     bool running;    /* false: known to the hypervisor, on its way up or down */
+    bool paused;     /* made, and its guest does not run yet */
 };
 
 enum job_result {
@@ -73,26 +112,21 @@ enum job_result {
     JOB_UNKNOWN, /* no answer in time, or the connection went */
 };
 
-struct node_self {
-    struct id node, zone;
-    struct id cloud;        /* empty until the first envelope */
-    struct epoch epoch;     /* the highest seen */
-    uint64_t run, boot;
-    uint64_t answered_boot; /* the newest boot that the cloud answered */
-};
-
 struct node_model {
     struct timing timing;
     struct node_self self;
     uint64_t seq; /* of the next report that has one */
     struct size size;
     char *public_key;       /* hex, told with each heartbeat; NULL: none */
+    char *link;             /* its address on the link network, told too; NULL: none */
     bool listed_once;       /* a good listing came since the start */
     uint64_t list_serial;
     bool listing;
     int64_t list_left, heartbeat_left;
     ARRAY(struct node_instance *) instances;
     struct map *by_id;
+    ARRAY(struct node_shared) shared;
+    ARRAY(struct node_operation) operations;
     ARRAY(struct node_domain) unowned; /* domains of this cloud with no record */
     ARRAY(struct message) asked;       /* inventory requests waiting for a good listing */
     struct life_counts *counts;
@@ -107,6 +141,8 @@ void node_free(struct node_model *n);
 DEFINE_CLEANUP(struct node_model *, node_free)
 /* A stored record; takes its body and why. Before node_started(). */
 void node_load(struct node_model *n, struct node_record *take);
+void node_load_shared(struct node_model *n, struct node_shared *take);
+void node_load_operation(struct node_model *n, struct node_operation *take);
 void node_started(struct node_model *n);
 void node_effects_clear(struct node_model *n);
 void node_record_free(struct node_record *r);
@@ -116,8 +152,11 @@ void node_on_delivery(struct node_model *n, uint64_t token, const struct message
 void node_on_connected(struct node_model *n);
 /* The disk (and later network) of an instance is ready: JOB_DONE; or JOB_FAILED with why. */
 void node_on_prepared(struct node_model *n, const char *id, enum job_result result, const char *why);
+/* Of a creation, or of its rest. */
 void node_on_created(struct node_model *n, const char *id, enum job_result result, const char *why);
 void node_on_stopped(struct node_model *n, const char *id, enum job_result result);
+/* An operation's end; takes body. */
+void node_on_operated(struct node_model *n, const char *id, bool ok, char *take_body, const char *why);
 /* A step on the way, for people ("fetching the image 40 %"). */
 void node_on_step(struct node_model *n, const char *id, const char *text);
 /* A listing: ok false where the hypervisor could not be listed whole. */

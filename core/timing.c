@@ -16,6 +16,7 @@ const struct timing TIMING_DEFAULT = {
     .inventory = 600000,
     .listing = 10000,
     .keep_gone = 7LL * 24 * 3600 * 1000,
+    .reboot = 30000,
     .job_retry = 2000,
 };
 
@@ -35,6 +36,7 @@ static const struct {
     KEY("inventory", inventory),
     KEY("listing", listing),
     KEY("keep-gone", keep_gone),
+    KEY("reboot", reboot),
     KEY("job-retry", job_retry),
 #undef KEY
 };

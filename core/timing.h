@@ -19,6 +19,7 @@ struct timing {
     int64_t inventory;     /* full inventories go at least this often */
     int64_t listing;       /* a node looks at its hypervisor at least this often */
     int64_t keep_gone;     /* rows and tombstones of what is gone are kept */
+    int64_t reboot;        /* a guest that was asked to reboot may take, before it is reset */
     int64_t job_retry;     /* a node tries again what it could not finish */
 };
 

@@ -3,8 +3,11 @@ noinst_LIBRARIES += node-controller/libnode.a
 node_controller_libnode_a_SOURCES = \
 	node-controller/image-cache/fetch.c node-controller/image-cache/fetch.h \
 	node-controller/image-cache/image-cache.c node-controller/image-cache/image-cache.h \
+	node-controller/guests.c node-controller/guests.h \
+	node-controller/operate.c node-controller/operate.h \
 	node-controller/instance-dir.c node-controller/instance-dir.h \
 	node-controller/jobs.c node-controller/jobs.h \
+	node-controller/nets.c node-controller/nets.h \
 	node-controller/node.c node-controller/node.h \
 	node-controller/state.c node-controller/state.h \
 	node-controller/disk.c node-controller/disk.h \

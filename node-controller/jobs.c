@@ -6,17 +6,20 @@
 #include "common/json/json.h"
 #include "core/image/grant.h"
 #include "node-controller/instance-dir.h"
+#include "node-controller/nets.h"
 
 struct job {
     struct node *node;
     enum node_effect_kind kind;
     struct node_record record;
+    struct id operation, action;
     struct id cloud;
     uint64_t serial;
     char request_id[40];
     /* the result */
     enum job_result result;
     char *why;
+    char *body;  /* what an operation brought */
     bool listed;
     ARRAY(struct node_domain) domains;
 };
@@ -25,6 +28,7 @@ static void job_free(struct job *j)
 {
     node_record_free(&j->record);
     free(j->why);
+    free(j->body);
     array_free(&j->domains);
     free(j);
 }
@@ -123,7 +127,8 @@ static struct error *prepare(struct job *j)
     bool fetched = !base;
     if (fetched)
         RETURN_IF_ERROR(fetch_base(j, body, &base));
-    return instance_dir_prepare(dir, base, fetched, (uint32_t)j->node->config->first_uid);
+    RETURN_IF_ERROR(instance_dir_prepare(dir, base, fetched, (uint32_t)j->node->config->first_uid));
+    return error_wrap(nets_prepare(j->node, &j->record), "network");
 }
 
 /* What prepare() made the disk on. */
@@ -135,6 +140,27 @@ static struct error *base_of(const struct job *j, const char *dir, char **ret)
     if (!*ret)
         *ret = instance_dir_base(dir);
     return NULL;
+}
+
+/* A domain whose tap cannot be connected must not run: the failure is one only once nothing of it is left. */
+static struct error *undo(struct job *j, struct error *e)
+{
+    struct error *again = hypervisor_destroy(j->node->hypervisor, &j->record.id, &j->cloud);
+    if (again) {
+        error_free(again);
+        return error_recode(e, &ERROR_TIMEOUT, NULL);
+    }
+    return e;
+}
+
+/* The domain is made and its guest does not run yet. */
+static struct error *connect_and_go(struct job *j)
+{
+    struct error *e = nets_plug(j->node, &j->record);
+    if (e)
+        return undo(j, error_wrap(e, "network"));
+    e = hypervisor_resume(j->node->hypervisor, &j->record.id, &j->cloud);
+    return e ? error_recode(e, &ERROR_TIMEOUT, NULL) : NULL; /* listings tell whether it runs */
 }
 
 static struct error *create(struct job *j)
@@ -156,7 +182,12 @@ static struct error *create(struct job *j)
         spec.gid = spec.uid;
         spec.base = base;
     }
-    return hypervisor_start(j->node->hypervisor, &spec);
+    _cleanup_(nets_card_free) struct nets_card card = {0};
+    RETURN_IF_ERROR(nets_card(j->node, &j->record, &card));
+    spec.card = (struct domain_card){card.tap, card.mac, card.mtu};
+    spec.paused = card.tap != NULL;
+    struct error *e = hypervisor_start(j->node->hypervisor, &spec);
+    return e || !spec.paused ? e : connect_and_go(j);
 }
 
 /* True where the hypervisor, listed whole, knows nothing of the instance. */
@@ -182,6 +213,7 @@ static struct error *remove_all(struct job *j)
         e = NULL;
     }
     RETURN_IF_ERROR(e);
+    RETURN_IF_ERROR(error_wrap(nets_unplug(j->node, &j->record.id), "network"));
     _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
     RETURN_IF_ERROR(instance_dir_remove(dir));
     return make_sure(j);
@@ -199,9 +231,18 @@ static void list(struct job *j)
         line->id = d->instance;
         memcpy(line->cloud, d->cloud.text, sizeof d->cloud.text);
         line->generation = d->generation;
-        line->running = d->state != DOMAIN_STARTING;
+        line->running = d->state != DOMAIN_STARTING && d->state != DOMAIN_PAUSED;
+        line->paused = d->state == DOMAIN_PAUSED;
     }
     domain_list_free(&all);
+}
+
+static void operate(struct job *j)
+{
+    _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
+    _cleanup_free_ char *console = xasprintf("%s/console.log", dir);
+    struct operate_request r = {j->record.id, j->cloud, j->action.text, console, j->node->timing.reboot};
+    set_result(j, operator_run(j->node->operator, &r, &j->body), j->action.text);
 }
 
 /* Back on the loop. */
@@ -215,7 +256,11 @@ static void post_result(void *arg)
         case NODE_JOB_START:
             node_on_prepared(m, id, j->result, j->why);
             break;
+        case NODE_JOB_OPERATE:
+            node_on_operated(m, j->operation.text, j->result == JOB_DONE, TAKE_PTR(j->body), j->why);
+            break;
         case NODE_JOB_CREATE:
+        case NODE_JOB_RESUME:
             node_on_created(m, id, j->result, j->why);
             break;
         case NODE_JOB_STOP:
@@ -241,6 +286,12 @@ static void work(void *arg)
     case NODE_JOB_CREATE:
         set_result(j, create(j), "starting the domain");
         break;
+    case NODE_JOB_RESUME:
+        set_result(j, connect_and_go(j), "starting the domain's guest");
+        break;
+    case NODE_JOB_OPERATE:
+        operate(j);
+        break;
     case NODE_JOB_STOP:
         set_result(j, remove_all(j), "removing");
         break;
@@ -255,7 +306,16 @@ static void work(void *arg)
 /* Who waits for an image keeps nobody from being stopped or listed. */
 static struct workers *pool_of(struct node *n, enum node_effect_kind kind)
 {
-    return kind == NODE_LIST ? n->lister : kind == NODE_JOB_START ? n->preparers : n->workers;
+    switch (kind) {
+    case NODE_LIST:
+        return n->lister;
+    case NODE_JOB_START:
+        return n->preparers;
+    case NODE_JOB_OPERATE:
+        return n->operators;
+    default:
+        return n->workers;
+    }
 }
 
 void jobs_start(struct node *n, const struct node_effect *e)
@@ -266,6 +326,8 @@ void jobs_start(struct node *n, const struct node_effect *e)
     j->record = e->record;
     j->record.body = xstrdup(e->record.body);
     j->record.why = NULL;
+    j->operation = e->operation.id;
+    j->action = e->operation.action;
     j->cloud = n->model->self.cloud;
     j->serial = e->serial;
     const struct node_instance *i = node_find(n->model, e->record.id.text);

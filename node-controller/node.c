@@ -8,9 +8,11 @@
 #include "common/file/file.h"
 #include "core/message-json.h"
 #include "node-controller/jobs.h"
+#include "node-controller/nets.h"
 
 #define JOB_THREADS 8
 #define PREPARE_THREADS 32
+#define OPERATOR_THREADS 64
 #define JOBS_MAX 100000
 
 /* ---- effects ---- */
@@ -50,15 +52,36 @@ static bool must(struct node *n, struct error *e)
     return e == NULL;
 }
 
+/* Whoever is held may ask the metadata service, and has a place on the network. */
+static void note_guest(struct node *n, const struct node_record *r)
+{
+    if (r->present)
+        guests_put(n->guests, &r->id, r->body);
+    else
+        guests_drop(n->guests, &r->id);
+}
+
 static bool carry_out(struct node *n, struct node_effect *e)
 {
     switch (e->kind) {
     case NODE_WRITE_RECORD:
+        note_guest(n, &e->record);
         return must(n, state_write_record(n->state, &e->record));
+    case NODE_WRITE_SHARED:
+        return must(n, state_write_shared(n->state, &e->shared));
+    case NODE_DROP_SHARED:
+        return must(n, state_drop_shared(n->state, &e->shared.id));
+    case NODE_SHARED:
+        nets_share(n, &e->shared);
+        return true;
+    case NODE_WRITE_OPERATION:
+        return must(n, state_write_operation(n->state, &e->operation));
+    case NODE_DROP_OPERATION:
+        return must(n, state_drop_operation(n->state, &e->operation.id));
     case NODE_DROP_RECORD:
         return must(n, state_drop_record(n->state, &e->record.id));
     case NODE_WRITE_SELF:
-        return must(n, state_write_self(n->state, &n->model->self, n->boot_id));
+        return must(n, state_write_self(n->state, &e->self, n->boot_id));
     case NODE_ACK:
         mq_ack(n->mq, take_token(n, e->token));
         return true;
@@ -131,7 +154,7 @@ static void take_event(void *arg)
     struct domain_event *event = arg;
     static const char *const why[] = {"", "the guest powered off", "its domain was destroyed",
                                       "its domain crashed", "its domain failed"};
-    if (event->what != DOMAIN_STARTED && !event->n->stopping) {
+    if (event->what != DOMAIN_STARTED && event->what != DOMAIN_REBOOTED && !event->n->stopping) {
         enum observation what = event->what == DOMAIN_SHUTDOWN ? OBSERVED_SHUT_DOWN : OBSERVED_ENDED;
         node_on_domain_event(event->n->model, event->instance.text, what, why[event->what]);
         node_carry_out(event->n);
@@ -147,6 +170,7 @@ static void on_timer(void *arg)
     if (n->stopping)
         return;
     node_on_tick(n->model, now - n->last_tick);
+    nets_tick(n, now - n->last_tick);
     n->last_tick = now;
     node_carry_out(n);
 }
@@ -188,6 +212,10 @@ static void on_hypervisor(void *arg, bool connected)
 static void on_domain(void *arg, const struct id *instance, enum domain_end what)
 {
     struct node *n = arg;
+    if (what == DOMAIN_REBOOTED) {
+        operator_rebooted(n->operator, instance);
+        return;
+    }
     struct domain_event *event = xnew0(struct domain_event);
     *event = (struct domain_event){n, *instance, what};
     loop_post(daemon_loop(n->daemon), take_event, event);
@@ -213,10 +241,16 @@ static void stop(void *state)
         hypervisor_interrupt(n->hypervisor); /* its outcomes are unknown, as after a kill */
     if (n->images)
         image_cache_interrupt(n->images);
+    if (n->operator)
+        operator_interrupt(n->operator);
     workers_free(n->preparers);
     workers_free(n->workers);
     workers_free(n->lister);
+    workers_free(n->operators);
+    nets_close(n);
     hypervisor_close(n->hypervisor);
+    operator_free(n->operator);
+    guests_free(n->guests);
     image_cache_close(n->images);
     wipe(&n->pair, sizeof n->pair);
     loop_drain(daemon_loop(n->daemon));
@@ -249,7 +283,11 @@ static struct error *load_model(struct node *n)
     self.zone = id_of(config->zone);
     struct size offered = {config->vcpus, config->memory_mib, config->disk_gib};
     n->model = node_new(&n->timing, &self, !before || !streq(before, n->boot_id), offered);
-    return state_load_records(n->state, n->model);
+    n->guests = guests_new();
+    RETURN_IF_ERROR(state_load_records(n->state, n->model));
+    array_each(&n->model->instances, i)
+        note_guest(n, &(*i)->r);
+    return NULL;
 }
 
 static struct error *open_hypervisor(struct node *n)
@@ -312,8 +350,12 @@ static struct error *open_all(struct node *n)
     n->workers = workers_new(JOB_THREADS, JOBS_MAX);
     n->preparers = workers_new(PREPARE_THREADS, JOBS_MAX);
     n->lister = workers_new(1, 4);
+    n->operators = workers_new(OPERATOR_THREADS, JOBS_MAX);
+    n->networker = workers_new(1, JOBS_MAX);
     RETURN_IF_ERROR(open_images(n));
     RETURN_IF_ERROR(open_hypervisor(n));
+    n->operator = operator_new(n->hypervisor);
+    RETURN_IF_ERROR(error_wrap(nets_open(n), "network"));
     RETURN_IF_ERROR(open_broker(n));
     node_started(n->model);
     node_carry_out(n); /* run and boot are durable before the first report */
@@ -363,7 +405,7 @@ static const struct config_key keys[] = {
      .doc = "The zone that this host belongs to, e.g. us-east-1a."},
     {.name = "amqp-url", .type = CONFIG_STRING, AT(amqp_url), .required = true, .secret = true,
      .doc = "The message broker: amqp://USER:PASSWORD@HOST:PORT/VHOST; the user is the node's id."},
-    {.name = "listen", .type = CONFIG_ADDRESS, AT(listen), .value = "127.0.0.1:8775", .required = true,
+    {.name = "listen", .type = CONFIG_ADDRESS, AT(listen), .value = "127.0.0.1:8777", .required = true,
      .doc = "Where /healthz and /metrics answer."},
     {.name = "state-dir", .type = CONFIG_PATH, AT(state_dir), .value = "/var/lib/mallee/node", .required = true,
      .doc = "The node's identity, records, disks and consoles. An empty folder is a new node."},
@@ -393,6 +435,18 @@ static const struct config_key keys[] = {
      .max = 1ull << 40, .doc = "Disk offered to instances, in GiB."},
     {.name = "first-uid", .type = CONFIG_U64, AT(first_uid), .value = "200000", .required = true, .min = 1000,
      .max = 2000000000, .doc = "Domains run as users of their own, numbered from here."},
+    {.name = "netns-prefix", .type = CONFIG_STRING, AT(netns_prefix), .value = "mallee-", .required = true,
+     .doc = "What the network namespaces of this node's VPCs are called, before the VPC's id."},
+    {.name = "link-device", .type = CONFIG_STRING, AT(link_device),
+     .doc = "The device on the network between the nodes. None: instances get no network card."},
+    {.name = "link-address", .type = CONFIG_STRING, AT(link_address),
+     .doc = "This host's address there, with its prefix: 10.96.1.2/18."},
+    {.name = "public-network", .type = CONFIG_STRING, AT(public_network),
+     .doc = "The part of that network which guests' public addresses are from: 10.96.32.0/19."},
+    {.name = "guest-services", .type = CONFIG_STRING, AT(guest_services),
+     .doc = "What guests may reach on that network beside each other: HOST:PORT, with commas between."},
+    {.name = "guest-outside", .type = CONFIG_BOOL, AT(guest_outside), .value = "false",
+     .doc = "Whether guests may go beyond that network."},
     {.name = "timing", .type = CONFIG_STRING, AT(timing),
      .doc = "For tests only: other waiting times, NAME=MILLISECONDS with commas between."},
 };

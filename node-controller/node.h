@@ -5,13 +5,18 @@
  *
  * The model lives on the main loop's thread, which also makes its durable writes, in the order of its effects.  What
  * asks the hypervisor or makes disks runs on worker threads (jobs.h) and posts its result back. */
+#include <stdatomic.h>
 #include "common/crypto/wrap.h"
 #include "common/daemon/daemon.h"
 #include "common/mq/mq.h"
 #include "common/status/status.h"
 #include "common/workers/workers.h"
+#include "node-controller/guests.h"
 #include "node-controller/hypervisor/hypervisor.h"
 #include "node-controller/image-cache/image-cache.h"
+#include "node-controller/metadata/metadata.h"
+#include "node-controller/network/network.h"
+#include "node-controller/operate.h"
 #include "node-controller/state.h"
 
 struct node_config {
@@ -29,6 +34,8 @@ struct node_config {
     char *store_url, *store_region, *store_credentials_file, *store_ca_file;
     uint64_t vcpus, memory_mib, disk_gib;
     uint64_t first_uid;
+    char *netns_prefix, *link_device, *link_address, *public_network, *guest_services;
+    bool guest_outside;
 };
 
 struct node {
@@ -44,6 +51,16 @@ struct node {
     struct image_cache *images;
     struct wrap_pair pair; /* for what is wrapped for this node */
     struct workers *lister;  /* listings, so that a slow job never delays them */
+    struct workers *operators; /* operations, which may wait for a guest */
+    struct workers *networker; /* one thread: what groups and subnets say, in the order in which it came */
+    struct operator *operator;
+    struct guests *guests;     /* what the model holds, for other threads */
+    struct network *network;   /* NULL: domains have no cards */
+    struct metadata *metadata;
+    atomic_bool network_ready; /* what was there before is restored */
+    bool network_bad;          /* the networker's: its last look could not mend all */
+    bool checking;             /* a look at the network is on its way */
+    int64_t check_left;
     struct mq_link *mq;
     struct status_server *status;
     struct loop_timer *timer;

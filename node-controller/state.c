@@ -69,6 +69,8 @@ struct error *state_open(const char *dir, struct state **ret)
     if (chmod(dir, 0711) != 0)
         return error_errno(errno, "mode of %s", dir);
     RETURN_IF_ERROR(make_dir(s, "records", 0700));
+    RETURN_IF_ERROR(make_dir(s, "objects", 0700));
+    RETURN_IF_ERROR(make_dir(s, "operations", 0700));
     RETURN_IF_ERROR(make_dir(s, "instances", 0711));
     RETURN_IF_ERROR(open_identity(s));
     *ret = TAKE_PTR(s);
@@ -176,17 +178,91 @@ struct error *state_drop_record(const struct state *s, const struct id *id)
     return file_remove_durable(path);
 }
 
-static struct error *load_one(const struct state *s, struct node_model *n, const char *name)
+/* ---- groups and subnets' maps ---- */
+
+struct error *state_write_shared(const struct state *s, const struct node_shared *shared)
 {
-    _cleanup_free_ char *path = xasprintf("%s/records/%s", s->dir, name);
-    _cleanup_(json_decrefp) json_t *o = NULL;
-    RETURN_IF_ERROR(read_json(path, &o));
+    _cleanup_free_ char *path = path_of(s, "objects", shared->id.text);
+    _cleanup_(json_decrefp) json_t *o = json_object();
+    json_set_string(o, "id", shared->id.text);
+    json_set_string(o, "kind", object_kind_name(shared->kind));
+    json_set_u64(o, "generation", shared->generation);
+    json_set_bool(o, "present", shared->present);
+    if (shared->body)
+        json_set_string(o, "body", shared->body);
+    return write_json(path, o);
+}
+
+struct error *state_drop_shared(const struct state *s, const struct id *id)
+{
+    _cleanup_free_ char *path = path_of(s, "objects", id->text);
+    return file_remove_durable(path);
+}
+
+static struct error *load_shared(struct node_model *n, const json_t *o)
+{
+    struct node_shared shared = {0};
+    const char *kind;
+    RETURN_IF_ERROR(json_need_id(o, "id", &shared.id));
+    RETURN_IF_ERROR(json_need_string(o, "kind", &kind));
+    RETURN_IF_ERROR(json_need_u64(o, "generation", &shared.generation));
+    if (streq(kind, object_kind_name(KIND_GROUP)))
+        shared.kind = KIND_GROUP;
+    else if (streq(kind, object_kind_name(KIND_SUBNET)))
+        shared.kind = KIND_SUBNET;
+    else
+        return error_new(ERROR_INVALID, "kind '%.20s'", kind);
+    shared.present = json_get_bool(o, "present", false);
+    shared.body = xstrdup(json_get_string(o, "body", NULL));
+    node_load_shared(n, &shared);
+    return NULL;
+}
+
+/* ---- operations ---- */
+
+struct error *state_write_operation(const struct state *s, const struct node_operation *op)
+{
+    _cleanup_free_ char *path = path_of(s, "operations", op->id.text);
+    _cleanup_(json_decrefp) json_t *o = json_object();
+    json_set_string(o, "id", op->id.text);
+    json_set_string(o, "instance", op->instance.text);
+    json_set_string(o, "action", op->action.text);
+    json_set_bool(o, "done", op->done);
+    json_set_bool(o, "ok", op->ok);
+    if (op->text)
+        json_set_string(o, "text", op->text);
+    return write_json(path, o);
+}
+
+struct error *state_drop_operation(const struct state *s, const struct id *id)
+{
+    _cleanup_free_ char *path = path_of(s, "operations", id->text);
+    return file_remove_durable(path);
+}
+
+static struct error *load_operation(struct node_model *n, const json_t *o)
+{
+    struct node_operation op = {0};
+    RETURN_IF_ERROR(json_need_id(o, "id", &op.id));
+    RETURN_IF_ERROR(json_need_id(o, "instance", &op.instance));
+    RETURN_IF_ERROR(json_need_id(o, "action", &op.action));
+    op.done = json_get_bool(o, "done", false);
+    op.ok = json_get_bool(o, "ok", false);
+    op.text = xstrdup(json_get_string(o, "text", NULL));
+    node_load_operation(n, &op);
+    return NULL;
+}
+
+/* ---- loading ---- */
+
+static struct error *load_record(struct node_model *n, const json_t *o)
+{
     struct node_record r = {0};
     struct error *e = read_record(o, &r);
     if (!e)
         node_load(n, &r);
     node_record_free(&r);
-    return error_wrap(e, "%s", path);
+    return e;
 }
 
 static void closedirp(DIR **d)
@@ -195,17 +271,29 @@ static void closedirp(DIR **d)
         closedir(*d);
 }
 
-struct error *state_load_records(const struct state *s, struct node_model *n)
+static struct error *load_all(const struct state *s, struct node_model *n, const char *folder,
+                              struct error *(*load)(struct node_model *, const json_t *))
 {
-    _cleanup_free_ char *path = path_of(s, "records", NULL);
-    _cleanup_(closedirp) DIR *d = opendir(path);
+    _cleanup_free_ char *dir = path_of(s, folder, NULL);
+    _cleanup_(closedirp) DIR *d = opendir(dir);
     if (!d)
-        return error_errno(errno, "opening %s", path);
+        return error_errno(errno, "opening %s", dir);
     for (const struct dirent *entry; (entry = readdir(d));) {
-        if (entry->d_name[0] != '.' && str_ends(entry->d_name, ".json"))
-            RETURN_IF_ERROR(load_one(s, n, entry->d_name));
+        if (entry->d_name[0] == '.' || !str_ends(entry->d_name, ".json"))
+            continue;
+        _cleanup_free_ char *path = xasprintf("%s/%s", dir, entry->d_name);
+        _cleanup_(json_decrefp) json_t *o = NULL;
+        RETURN_IF_ERROR(read_json(path, &o));
+        RETURN_IF_ERROR(error_wrap(load(n, o), "%s", path));
     }
     return NULL;
+}
+
+struct error *state_load_records(const struct state *s, struct node_model *n)
+{
+    RETURN_IF_ERROR(load_all(s, n, "records", load_record));
+    RETURN_IF_ERROR(load_all(s, n, "objects", load_shared));
+    return load_all(s, n, "operations", load_operation);
 }
 
 char *state_instance_dir(const struct state *s, const char *id)

@@ -24,10 +24,14 @@ struct id state_node_id(const struct state *s);
 struct error *state_load_self(const struct state *s, struct node_self *ret, char **ret_boot_id) _must_check_;
 struct error *state_write_self(const struct state *s, const struct node_self *self, const char *boot_id)
     _must_check_;
-/* Hands every stored record to the model. */
+/* Hands every stored record, shared object and operation to the model. */
 struct error *state_load_records(const struct state *s, struct node_model *n) _must_check_;
 struct error *state_write_record(const struct state *s, const struct node_record *r) _must_check_;
 struct error *state_drop_record(const struct state *s, const struct id *id) _must_check_;
+struct error *state_write_shared(const struct state *s, const struct node_shared *shared) _must_check_;
+struct error *state_drop_shared(const struct state *s, const struct id *id) _must_check_;
+struct error *state_write_operation(const struct state *s, const struct node_operation *op) _must_check_;
+struct error *state_drop_operation(const struct state *s, const struct id *id) _must_check_;
 /* Path of an instance's folder, allocated; any thread. */
 char *state_instance_dir(const struct state *s, const char *id);
 /* Folders under instances/: what the node must not leave behind. */

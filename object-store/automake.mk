@@ -32,3 +32,7 @@ EXTRA_DIST += schemas/sql/store/0001-first.sql
 CLEANFILES += object-store/migrations.c
 object-store/migrations.c: common/db/embed-sql.py $(STORE_SQL)
 	$(AM_V_GEN)$(MKDIR_P) object-store && $(PYTHON) $(srcdir)/common/db/embed-sql.py store_migrations $(STORE_SQL) >$@.tmp && mv $@.tmp $@
+man_MANS += object-store/mallee-object-store.8
+CLEANFILES += object-store/mallee-object-store.8
+object-store/mallee-object-store.8: object-store/mallee-object-store$(EXEEXT)
+	$(AM_V_GEN)object-store/mallee-object-store --man > $@.tmp && mv $@.tmp $@

@@ -54,6 +54,7 @@ struct call {
 
 /* http.c */
 extern const struct http_handler store_http_handler;
+extern const struct http_handler store_guest_handler; /* without /healthz and /metrics */
 const char *call_header(const struct call *c, const char *name);
 const char *call_param(const struct call *c, const char *name);
 struct key call_key(const struct call *c);

@@ -198,9 +198,8 @@ static struct error *prepare(struct call *c)
     return NULL;
 }
 
-static void on_begin(void *arg, struct http_request *r)
+static void begin(struct store *s, struct http_request *r, bool tells_status)
 {
-    struct store *s = arg;
     struct call *c = xnew0(struct call);
     unsigned char raw[8];
     random_bytes(raw, sizeof raw);
@@ -209,7 +208,8 @@ static void on_begin(void *arg, struct http_request *r)
     c->store = s;
     c->http = r;
     http_request_set_data(r, c);
-    if (str_starts(http_request_path(r), "/healthz") || str_starts(http_request_path(r), "/metrics"))
+    const char *path = http_request_path(r);
+    if (tells_status && (str_starts(path, "/healthz") || str_starts(path, "/metrics")))
         if (status_answer(r, s->metrics, !s->closing)) {
             c->failed = true;
             return;
@@ -217,6 +217,16 @@ static void on_begin(void *arg, struct http_request *r)
     struct error *e = prepare(c);
     if (e)
         fail(c, e);
+}
+
+static void on_begin(void *arg, struct http_request *r)
+{
+    begin(arg, r, true);
+}
+
+static void on_guest_begin(void *arg, struct http_request *r)
+{
+    begin(arg, r, false);
 }
 
 /* A worker's turn at the received bytes. */
@@ -321,3 +331,4 @@ static struct http_answer *refusal(void *arg, int status)
 }
 
 const struct http_handler store_http_handler = {on_begin, on_body, on_end, on_gone, refusal};
+const struct http_handler store_guest_handler = {on_guest_begin, on_body, on_end, on_gone, refusal};

@@ -18,6 +18,7 @@
 struct store_config {
     struct daemon_config daemon;
     char *listen, *cert_file, *key_file, *node_listen, *node_cert_file, *node_key_file, *state_dir, *identity_file, *region;
+    char *guest_listen, *guest_cert_file, *guest_key_file;
     uint64_t min_free, garbage_delay, connections, per_address;
 };
 
@@ -35,6 +36,12 @@ static const struct config_key keys[] = {
     {.name = "node-cert-file", .type = CONFIG_PATH, .offset = offsetof(struct store_config, node_cert_file),
      .doc = "The certificate (PEM) of that listener."},
     {.name = "node-key-file", .type = CONFIG_PATH, .offset = offsetof(struct store_config, node_key_file),
+     .doc = "Its key (PEM)."},
+    {.name = "guest-listen", .type = CONFIG_ADDRESS, .offset = offsetof(struct store_config, guest_listen),
+     .tls_key = "guest-cert-file", .doc = "Where instances reach S3, and nothing but S3."},
+    {.name = "guest-cert-file", .type = CONFIG_PATH, .offset = offsetof(struct store_config, guest_cert_file),
+     .doc = "The certificate (PEM) of that listener."},
+    {.name = "guest-key-file", .type = CONFIG_PATH, .offset = offsetof(struct store_config, guest_key_file),
      .doc = "Its key (PEM)."},
     {.name = "state-dir", .type = CONFIG_PATH, .offset = offsetof(struct store_config, state_dir),
      .value = "/var/lib/mallee/object-store", .required = true, .doc = "The folder of the index and the data."},
@@ -185,12 +192,19 @@ static struct error *serve(struct store *s, const struct store_config *c)
     RETURN_IF_ERROR(http_server_start(&o, &s->http));
     metrics_register(s->metrics, http_metric_rows, http_metric_rows_len, http_server_metrics(s->http), NULL);
     log_info("S3 at port %u", http_server_port(s->http));
-    if (!c->node_listen)
+    if (c->node_listen) {
+        o.listen = c->node_listen;
+        o.cert_file = c->node_cert_file;
+        o.key_file = c->node_key_file;
+        RETURN_IF_ERROR(http_server_start(&o, &s->node_http));
+    }
+    if (!c->guest_listen)
         return NULL;
-    o.listen = c->node_listen;
-    o.cert_file = c->node_cert_file;
-    o.key_file = c->node_key_file;
-    return http_server_start(&o, &s->node_http);
+    o.listen = c->guest_listen;
+    o.cert_file = c->guest_cert_file;
+    o.key_file = c->guest_key_file;
+    o.handler = &store_guest_handler;
+    return http_server_start(&o, &s->guest_http);
 }
 
 static void stop(void *state)
@@ -206,6 +220,7 @@ static void stop(void *state)
         metrics_remove(s->metrics, http_server_metrics(s->http));
     http_server_stop(s->http);
     http_server_stop(s->node_http);
+    http_server_stop(s->guest_http);
     workers_free(s->workers);
     if (s->sweeper)
         loop_timer_free(s->sweeper);

@@ -21,6 +21,7 @@ struct store {
     struct workers *workers;
     struct http_server *http;
     struct http_server *node_http; /* the same for nodes; NULL: none */
+    struct http_server *guest_http; /* S3 without /healthz and /metrics, for instances; NULL: none */
     struct loop_timer *sweeper;
     char *region;
     int64_t garbage_delay;  /* ms */

@@ -2,6 +2,7 @@
 #include <config.h>
 #include "api/gen/admin.h"
 #include "cloud-controller/admin/account.h"
+#include "cloud-controller/ec2/group/group.h"
 #include "cloud-controller/identity.h"
 #include "cloud-controller/request.h"
 #include "common/base/clock.h"
@@ -22,10 +23,12 @@ struct making {
     struct new_key key;
 };
 
-static struct error *make(struct db_tx *tx, void *arg)
+static struct error *make(struct brain *b, struct db_tx *tx, struct cloud_model *c, void *arg)
 {
+    (void)b;
     struct making *m = arg;
-    return account_make(tx, m->keys, &m->account, &m->key, clock_wall_ms());
+    RETURN_IF_ERROR(account_make(tx, m->keys, &m->account, &m->key, clock_wall_ms()));
+    return network_share(tx, c, m->account.id.text);
 }
 
 static bool name_ok(const char *name)
@@ -46,7 +49,7 @@ struct error *admin_create_account(struct request_ctx *ctx, const struct admin_c
     m.account.email = in->email;
     m.account.canonical_id = keys_canonical_id();
     keys_make(m.keys, &m.account.id, &m.key);
-    struct error *e = db_write_wait(ctx->cloud->db, DB_FORCED, make, &m);
+    struct error *e = brain_change(ctx->cloud->brain, DB_FORCED, make, &m);
     if (error_is(e, &ERROR_EXISTS))
         e = error_recode(e, &ADMIN_ACCOUNT_EXISTS, "An account named %s exists.", in->name);
     if (!e) {

@@ -179,6 +179,33 @@ static struct error *one_node(struct brain *b, struct db_tx *tx, struct cloud_mo
     return NULL;
 }
 
+struct reap {
+    const char *id;
+    struct id node;
+};
+
+static struct error *reap(struct brain *b, struct db_tx *tx, struct cloud_model *c, void *arg)
+{
+    (void)b;
+    (void)tx;
+    struct reap *r = arg;
+    const struct cloud_node *n = cloud_reap(c, r->id);
+    if (!n)
+        return error_new(ADMIN_INSTANCE_NOT_FOUND, "No node holds an instance %.80s in quarantine.", r->id);
+    r->node = n->id;
+    return NULL;
+}
+
+struct error *admin_reap_instance(struct request_ctx *ctx, const struct admin_reap_instance_request *in,
+                                  struct admin_reap_instance_response *ret_out)
+{
+    struct reap r = {.id = in->instance_id};
+    RETURN_IF_ERROR(authorize(ctx, in->instance_id));
+    RETURN_IF_ERROR(brain_change(ctx->cloud->brain, DB_FORCED | DB_RESCUE, reap, &r));
+    ret_out->node_id = xstrdup(r.node.text);
+    return NULL;
+}
+
 struct error *admin_get_node(struct request_ctx *ctx, const struct admin_get_node_request *in,
                              struct admin_get_node_response *ret_out)
 {

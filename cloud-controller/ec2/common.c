@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 #include "cloud-controller/ec2/common.h"
+#include "common/base/clock.h"
+
+/* ---- ids and texts ---- */
 
 bool ec2_id_ok(const char *id, const char *prefix)
 {
@@ -9,6 +12,62 @@ bool ec2_id_ok(const char *id, const char *prefix)
     const char *digits = id + strlen(prefix);
     size_t len = strspn(digits, "0123456789abcdef");
     return !digits[len] && (len == 8 || len == 17);
+}
+
+bool vpc_text_ok(const char *text)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-:/()#,@[]+=&;{}!$*";
+    size_t len = strspn(text, good);
+    return len <= 255 && !text[len];
+}
+
+/* ---- filters ---- */
+
+void fact_add(facts *f, const char *name, const char *value)
+{
+    if (value)
+        array_push(f, ((struct fact){name, xstrdup(value)}));
+}
+
+void fact_flag(facts *f, const char *name, bool value)
+{
+    fact_add(f, name, value ? "true" : "false");
+}
+
+void fact_number(facts *f, const char *name, int64_t value)
+{
+    array_push(f, ((struct fact){name, xasprintf("%jd", (intmax_t)value)}));
+}
+
+void fact_time(facts *f, const char *name, int64_t wall_ms)
+{
+    array_push(f, ((struct fact){name, clock_iso8601(wall_ms)}));
+}
+
+void facts_free(facts *f)
+{
+    array_each(f, fact)
+        free(fact->value);
+    array_free(f);
+}
+
+static bool passes_one(const struct ec2_filter *filter, const facts *f, const store_tags *tags)
+{
+    static const store_tags none = {0};
+    bool about;
+    bool ok = filter_tags(filter, tags ? tags : &none, &about);
+    array_each(f, fact)
+        ok |= !about && streq(filter->name, fact->name) && filter_any(filter, fact->value);
+    return ok;
+}
+
+bool filters_pass(const struct ec2_filter *filters, size_t len, const facts *f, const store_tags *tags)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!passes_one(&filters[i], f, tags))
+            return false;
+    }
+    return true;
 }
 
 bool filter_any(const struct ec2_filter *f, const char *value)
@@ -52,6 +111,8 @@ bool filter_tags(const struct ec2_filter *f, const store_tags *tags, bool *ret_a
     return false;
 }
 
+/* ---- tags ---- */
+
 static size_t characters(const char *text)
 {
     size_t n = 0;
@@ -72,69 +133,106 @@ struct error *tag_check(const struct ec2_tag *tag)
     return NULL;
 }
 
-void ec2_state_fill(struct ec2_instance_state **ret, int state)
+static struct error *spec_check(const struct ec2_tag_specification *spec)
 {
-    *ret = xnew0(struct ec2_instance_state);
-    (*ret)->code = instance_state_code((enum instance_state)state);
-    (*ret)->has_code = true;
-    (*ret)->name = xstrdup(instance_state_name((enum instance_state)state));
+    if (spec->tag.len > TAGS_MAX)
+        return error_new(EC2_TAG_LIMIT_EXCEEDED, "A resource may have at most %d tags.", TAGS_MAX);
+    array_each(&spec->tag, tag) {
+        RETURN_IF_ERROR(tag_check(tag));
+        for (const struct ec2_tag *other = spec->tag.data; other < tag; other++) {
+            if (streq(other->key, tag->key))
+                return error_new(API_INVALID_PARAMETER_VALUE, "Duplicate tag key '%s' specified.", tag->key);
+        }
+    }
+    return NULL;
 }
 
-static void fill_reason(const struct store_instance *row, struct ec2_instance *ret)
+struct error *tag_specs_check(const struct ec2_tag_specification *specs, size_t len, const char *type)
 {
-    if (!row->reason_code)
-        return;
-    ret->state_reason = xnew0(struct ec2_state_reason);
-    ret->state_reason->code = xstrdup(row->reason_code);
-    ret->state_reason->message = xasprintf("%s: %s", row->reason_code, row->reason_text);
-    ret->reason = xstrdup(row->reason_text);
+    for (size_t i = 0; i < len; i++) {
+        const char *named = specs[i].resource_type ? specs[i].resource_type : "";
+        if (!streq(named, type))
+            return error_new(API_INVALID_PARAMETER_VALUE,
+                             "'%.40s' is not a valid taggable resource type for this operation.", named);
+        if (i)
+            return error_new(API_INVALID_PARAMETER_VALUE, "Duplicate resource type '%s' in the tag specifications.", type);
+        RETURN_IF_ERROR(spec_check(&specs[i]));
+    }
+    return NULL;
 }
 
-static void fill_network(const struct store_instance *row, struct ec2_instance *ret)
+struct error *tag_specs_write(struct db_tx *tx, const struct ec2_tag_specification *specs, size_t len,
+                              const char *account, const char *resource, const char *type)
 {
-    ret->dns_name = xstrdup("");
-    if (row->state == INSTANCE_TERMINATED)
-        return;
-    ret->subnet_id = xstrdup(row->subnet.text);
-    ret->vpc_id = xstrdup(row->vpc.text);
-    ret->private_ip_address = xstrdup(row->private_ip);
-    ret->private_dns_name = xasprintf("ip-%s.ec2.internal", row->private_ip);
-    for (char *p = ret->private_dns_name; *p && *p != 'e'; p++) {
-        if (*p == '.' && p[1] != 'e')
-            *p = '-';
+    for (size_t i = 0; i < len; i++) {
+        array_each(&specs[i].tag, tag)
+            RETURN_IF_ERROR(store_tag_set(tx, account, resource, type, tag->key, tag->value ? tag->value : ""));
+    }
+    return NULL;
+}
+
+struct error *tags_read(struct db_tx *tx, const char *account, const char *resource, store_tags *ret)
+{
+    return store_tag_list(tx, account, resource, NULL, NULL, TAGS_MAX, ret);
+}
+
+void tags_free(store_tags *tags)
+{
+    array_each(tags, tag)
+        store_tag_free(tag);
+    array_free(tags);
+}
+
+static void put_tag(struct api_list *list, const char *key, const char *value)
+{
+    struct ec2_instance_tag *t = api_list_add(list, sizeof *t);
+    t->key = xstrdup(key);
+    t->value = xstrdup(value ? value : "");
+}
+
+void tags_put(const store_tags *tags, void *list)
+{
+    array_each(tags, tag)
+        put_tag(list, tag->key, tag->value);
+}
+
+void tag_specs_put(const struct ec2_tag_specification *specs, size_t len, void *list)
+{
+    for (size_t i = 0; i < len; i++) {
+        array_each(&specs[i].tag, tag)
+            put_tag(list, tag->key, tag->value);
     }
 }
 
-void ec2_instance_fill(const struct store_instance *row, const store_tags *tags, struct ec2_instance *ret)
+/* ---- pages ---- */
+
+struct error *page_open(const struct request_ctx *ctx, int64_t max_results, const char *token, struct page *ret)
 {
-    ret->instance_id = xstrdup(row->id.text);
-    ret->image_id = xstrdup(row->image.text);
-    ec2_state_fill(&ret->instance_state, row->state);
-    fill_reason(row, ret);
-    fill_network(row, ret);
-    ret->key_name = xstrdup(row->key_name);
-    ret->ami_launch_index = (int64_t)row->launch_index;
-    ret->has_ami_launch_index = true;
-    ret->instance_type = xstrdup(row->type.text);
-    ret->launch_time = row->launch_ms;
-    ret->has_launch_time = true;
-    ret->placement = xnew0(struct ec2_instance_placement);
-    ret->placement->availability_zone = xstrdup(row->zone.text);
-    ret->placement->group_name = xstrdup("");
-    ret->placement->tenancy = xstrdup("default");
-    ret->monitoring = xnew0(struct ec2_instance_monitoring);
-    ret->monitoring->state = xstrdup("disabled");
-    ret->architecture = xstrdup(row->architecture);
-    ret->root_device_type = xstrdup("instance-store");
-    ret->root_device_name = xstrdup("/dev/vda");
-    ret->virtualization_type = xstrdup("hvm");
-    ret->hypervisor = xstrdup("xen"); /* what AWS says of every machine; its enumeration has no other */
-    ret->client_token = xstrdup(row->client_token ? row->client_token : "");
-    ret->ebs_optimized = false;
-    ret->has_ebs_optimized = true;
-    array_each(tags, tag) {
-        struct ec2_instance_tag *t = array_add(&ret->tag_set);
-        t->key = xstrdup(tag->key);
-        t->value = xstrdup(tag->value);
+    _cleanup_free_ char *last = NULL;
+    *ret = (struct page){.limit = max_results ? (size_t)max_results : 1000, .more = true};
+    if (!token)
+        return NULL;
+    RETURN_IF_ERROR(page_token_open(ctx, token, &last));
+    return id_parse(last, &ret->after)
+               ? NULL
+               : error_new(API_INVALID_PAGINATION_TOKEN, "The token in NextToken is not valid.");
+}
+
+bool page_takes(struct page *p, const struct id *row)
+{
+    if (p->shown >= p->limit) {
+        p->more = true;
+        return false;
     }
+    p->after = *row;
+    return true;
+}
+
+struct error *page_read(const struct request_ctx *ctx, struct page *p, db_fn fn, void *arg, char **ret_token)
+{
+    while (p->more && p->shown < p->limit)
+        RETURN_IF_ERROR(db_read(ctx->cloud->db, fn, arg));
+    if (p->more)
+        *ret_token = page_token(ctx, p->after.text);
+    return NULL;
 }

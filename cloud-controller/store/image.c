@@ -109,3 +109,9 @@ struct error *store_image_deregister(struct db_tx *tx, const char *account, cons
                             "tt", id, account));
     return db_changes(tx) ? NULL : error_new(ERROR_NOT_FOUND, "image %s", id);
 }
+
+struct error *store_image_publish(struct db_tx *tx, const char *id)
+{
+    RETURN_IF_ERROR(db_exec(tx, "UPDATE image SET public = 1 WHERE id = ?1 AND state <> 'deregistered'", "t", id));
+    return db_changes(tx) ? NULL : error_new(ERROR_NOT_FOUND, "image %s", id);
+}

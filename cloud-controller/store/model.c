@@ -15,14 +15,14 @@ static struct error *write_instance(struct db_tx *tx, const struct cloud_instanc
         tx,
         "INSERT INTO instance (id, reservation, account_id, zone, node, generation, wanted, held, state, vcpus, "
         "memory_mib, disk_gib, obs_run, obs_seq, deadline_left, forget_left, body, reason_code, reason_text, "
-        "request_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
-        "?20) ON CONFLICT (id) DO UPDATE SET node = ?5, generation = ?6, wanted = ?7, held = ?8, state = ?9, "
+        "request_id, uses) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
+        "?20, ?21) ON CONFLICT (id) DO UPDATE SET node = ?5, generation = ?6, wanted = ?7, held = ?8, state = ?9, "
         "obs_run = ?13, obs_seq = ?14, deadline_left = ?15, forget_left = ?16, reason_code = ?18, "
         "reason_text = ?19, request_id = ?20",
-        "tttttuuuuuuuuuiitttt", i->id.text, i->reservation.text, i->account.text, i->zone.text,
+        "tttttuuuuuuuuuiittttt", i->id.text, i->reservation.text, i->account.text, i->zone.text,
         text_or_null(&i->node), i->generation, (uint64_t)i->wanted, (uint64_t)i->held, (uint64_t)i->state,
         i->size.vcpus, i->size.memory_mib, i->size.disk_gib, i->obs_run, i->obs_seq, i->deadline_left,
-        i->forget_left, i->body, i->reason_code, i->reason_text, i->request_id);
+        i->forget_left, i->body, i->reason_code, i->reason_text, i->request_id, i->uses);
 }
 
 static struct error *write_reservation(struct db_tx *tx, const struct cloud_reservation *r)
@@ -44,9 +44,25 @@ static struct error *write_zone(struct db_tx *tx, const struct cloud_zone *z)
 static struct error *write_node(struct db_tx *tx, const struct cloud_node *n)
 {
     return db_exec(tx,
-                   "INSERT INTO node (id, zone, boot, fenced) VALUES (?1, ?2, ?3, ?4) "
-                   "ON CONFLICT (id) DO UPDATE SET boot = ?3, fenced = ?4",
-                   "ttuu", n->id.text, n->zone.text, n->boot, (uint64_t)n->fenced);
+                   "INSERT INTO node (id, zone, boot, fenced, link) VALUES (?1, ?2, ?3, ?4, ?5) "
+                   "ON CONFLICT (id) DO UPDATE SET boot = ?3, fenced = ?4, link = ?5",
+                   "ttuut", n->id.text, n->zone.text, n->boot, (uint64_t)n->fenced, text_or_null(&n->link));
+}
+
+static struct error *write_shared(struct db_tx *tx, const struct cloud_shared *s)
+{
+    return db_exec(tx,
+                   "INSERT INTO shared_object (id, kind, generation, mentions) VALUES (?1, ?2, ?3, ?4) "
+                   "ON CONFLICT (id) DO UPDATE SET generation = ?3, mentions = ?4",
+                   "tuut", s->id.text, (uint64_t)s->kind, s->generation, s->mentions);
+}
+
+static struct error *write_operation(struct db_tx *tx, const struct cloud_operation *o)
+{
+    return db_exec(tx,
+                   "INSERT INTO operation (id, instance_id, node, action, left_ms, request_id) "
+                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET left_ms = ?5",
+                   "ttttit", o->id.text, o->instance.text, o->node.text, o->action.text, o->left, o->request_id);
 }
 
 static struct error *write_outbox(struct db_tx *tx, const struct outbox_row *o)
@@ -58,15 +74,22 @@ static struct error *write_outbox(struct db_tx *tx, const struct outbox_row *o)
                    o->wait_left);
 }
 
+static struct error *release_all(struct db_tx *tx, const char *instance, int64_t now)
+{
+    RETURN_IF_ERROR(store_address_release(tx, instance, now));
+    RETURN_IF_ERROR(store_public_address_release(tx, instance, now));
+    return store_instance_group_remove_all(tx, instance);
+}
+
 static struct error *write_row(struct db_tx *tx, const struct cloud_row *row, int64_t now)
 {
     switch (row->kind) {
     case ROW_INSTANCE: {
         const struct cloud_instance *i = (const struct cloud_instance *)row;
         RETURN_IF_ERROR(write_instance(tx, i));
-        /* What nothing holds any more gives its address back. */
+        /* What nothing holds any more gives its addresses back and leaves its groups. */
         bool over = !i->held && !i->wanted;
-        return over ? store_address_release(tx, i->id.text, now) : NULL;
+        return over ? release_all(tx, i->id.text, now) : NULL;
     }
     case ROW_RESERVATION:
         return write_reservation(tx, (const struct cloud_reservation *)row);
@@ -76,6 +99,10 @@ static struct error *write_row(struct db_tx *tx, const struct cloud_row *row, in
         return write_node(tx, (const struct cloud_node *)row);
     case ROW_OUTBOX:
         return write_outbox(tx, (const struct outbox_row *)row);
+    case ROW_SHARED:
+        return write_shared(tx, (const struct cloud_shared *)row);
+    case ROW_OPERATION:
+        return write_operation(tx, (const struct cloud_operation *)row);
     }
     return NULL;
 }
@@ -84,6 +111,7 @@ static struct error *remove_instance(struct db_tx *tx, const char *id)
 {
     RETURN_IF_ERROR(db_exec(tx, "DELETE FROM tag WHERE resource_id = ?", "t", id));
     RETURN_IF_ERROR(db_exec(tx, "DELETE FROM instance_event WHERE instance_id = ?", "t", id));
+    RETURN_IF_ERROR(store_instance_group_remove_all(tx, id));
     RETURN_IF_ERROR(db_exec(tx, "DELETE FROM instance_attribute WHERE id = ?", "t", id));
     return db_exec(tx, "DELETE FROM instance WHERE id = ?", "t", id);
 }
@@ -98,6 +126,10 @@ static struct error *remove_row(struct db_tx *tx, const struct cloud_removed *r)
         return remove_instance(tx, r->id.text);
     case ROW_RESERVATION:
         return db_exec(tx, "DELETE FROM reservation WHERE id = ?", "t", r->id.text);
+    case ROW_SHARED:
+        return db_exec(tx, "DELETE FROM shared_object WHERE id = ?", "t", r->id.text);
+    case ROW_OPERATION:
+        return db_exec(tx, "DELETE FROM operation WHERE id = ?", "t", r->id.text);
     default:
         return NULL;
     }
@@ -105,6 +137,8 @@ static struct error *remove_row(struct db_tx *tx, const struct cloud_removed *r)
 
 struct error *store_model_write(struct db_tx *tx, const struct cloud_model *c, int64_t now)
 {
+    if (c->era_changed)
+        RETURN_IF_ERROR(db_exec(tx, "UPDATE cloud SET era = ? WHERE one = 1", "u", c->era));
     array_each(&c->removed, r)
         RETURN_IF_ERROR(remove_row(tx, r));
     array_each(&c->changed, row)
@@ -144,6 +178,7 @@ static void load_instance(struct db_stmt *s, struct cloud_model *c)
     i->reason_code = db_col_dup(s, 17);
     i->reason_text = db_col_dup(s, 18);
     copy_request(i->request_id, sizeof i->request_id, db_col_text(s, 19));
+    i->uses = db_col_dup(s, 20);
     cloud_load_instance(c, i);
 }
 
@@ -176,7 +211,30 @@ static void load_node(struct db_stmt *s, struct cloud_model *c)
     n->zone = db_col_id(s, 1);
     n->boot = db_col_u64(s, 2);
     n->fenced = db_col_i64(s, 3) != 0;
+    n->link = db_col_id(s, 4);
     cloud_load_node(c, n);
+}
+
+static void load_shared(struct db_stmt *s, struct cloud_model *c)
+{
+    struct cloud_shared *shared = xnew0(struct cloud_shared);
+    shared->id = db_col_id(s, 0);
+    shared->kind = (enum object_kind)db_col_i64(s, 1);
+    shared->generation = db_col_u64(s, 2);
+    shared->mentions = db_col_dup(s, 3);
+    cloud_load_shared(c, shared);
+}
+
+static void load_operation(struct db_stmt *s, struct cloud_model *c)
+{
+    struct cloud_operation *o = xnew0(struct cloud_operation);
+    o->id = db_col_id(s, 0);
+    o->instance = db_col_id(s, 1);
+    o->node = db_col_id(s, 2);
+    o->action = db_col_id(s, 3);
+    o->left = db_col_i64(s, 4);
+    copy_request(o->request_id, sizeof o->request_id, db_col_text(s, 5));
+    cloud_load_operation(c, o);
 }
 
 static void load_outbox(struct db_stmt *s, struct cloud_model *c)
@@ -216,15 +274,18 @@ struct error *store_model_load(struct db_tx *tx, struct cloud_model *c)
     RETURN_IF_ERROR(load(tx, c, "SELECT name, vcpus, memory_mib, disk_gib FROM instance_type ORDER BY ordinal",
                          load_type));
     RETURN_IF_ERROR(load(tx, c, "SELECT id, epoch, process, asked FROM zone ORDER BY ordinal", load_zone));
-    RETURN_IF_ERROR(load(tx, c, "SELECT id, zone, boot, fenced FROM node ORDER BY id", load_node));
+    RETURN_IF_ERROR(load(tx, c, "SELECT id, zone, boot, fenced, link FROM node ORDER BY id", load_node));
     RETURN_IF_ERROR(load(
         tx, c, "SELECT id, account_id, zone, generation, placing_left, request_id FROM reservation ORDER BY id",
         load_reservation));
     RETURN_IF_ERROR(load(tx, c,
                          "SELECT id, reservation, account_id, zone, node, generation, wanted, held, state, vcpus, "
                          "memory_mib, disk_gib, obs_run, obs_seq, deadline_left, forget_left, body, reason_code, "
-                         "reason_text, request_id FROM instance ORDER BY id",
+                         "reason_text, request_id, uses FROM instance ORDER BY id",
                          load_instance));
+    RETURN_IF_ERROR(load(tx, c, "SELECT id, kind, generation, mentions FROM shared_object ORDER BY id", load_shared));
+    RETURN_IF_ERROR(load(tx, c, "SELECT id, instance_id, node, action, left_ms, request_id FROM operation ORDER BY id",
+                         load_operation));
     RETURN_IF_ERROR(load(tx, c, "SELECT receiver, kind, id, state, wait, wait_left FROM outbox", load_outbox));
     cloud_loaded(c);
     return NULL;

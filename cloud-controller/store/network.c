@@ -5,6 +5,9 @@
 
 /* The default VPC of every account, and a /20 of it for each zone. */
 #define VPC_CIDR "172.31.0.0/16"
+#define COLUMNS  "SELECT id, account_id, vpc_id, zone, first_address, prefix, vni, is_default FROM subnet "
+#define VNI_FIRST 1001
+#define VNI_MAX ((1u << 24) - 1)
 #define VPC_FIRST ((172u << 24) | (31u << 16))
 #define SUBNET_PREFIX 20
 #define REST_MS 60000
@@ -31,17 +34,23 @@ static struct error *ensure_subnet(struct db_tx *tx, const char *account, const 
                                    const char *zone, uint64_t ordinal)
 {
     struct id fresh = id_random("subnet-");
+    uint64_t vni = 0;
+    RETURN_IF_ERROR(db_query_u64(tx, &vni, "SELECT max(ifnull(max(vni) + 1, 0), ?) FROM subnet", "u",
+                                 (uint64_t)VNI_FIRST));
+    if (vni > VNI_MAX)
+        return error_new(ERROR_INTERNAL, "there is no number for another subnet");
     uint64_t first = VPC_FIRST + (ordinal << (32 - SUBNET_PREFIX));
     return db_exec(tx,
-                   "INSERT INTO subnet (id, account_id, vpc_id, zone, first_address, prefix, is_default) "
-                   "VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
-                   "ttttuu", fresh.text, account, vpc->text, zone, first, (uint64_t)SUBNET_PREFIX);
+                   "INSERT INTO subnet (id, account_id, vpc_id, zone, first_address, prefix, vni, is_default) "
+                   "VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
+                   "ttttuuu", fresh.text, account, vpc->text, zone, first, (uint64_t)SUBNET_PREFIX, vni);
 }
 
 struct error *store_network_ensure(struct db_tx *tx, const char *account)
 {
     struct id vpc;
     RETURN_IF_ERROR(ensure_vpc(tx, account, &vpc));
+    RETURN_IF_ERROR(store_group_default_ensure(tx, account, vpc.text));
     _cleanup_db_stmt_ struct db_stmt *s = NULL;
     RETURN_IF_ERROR(db_query(tx, &s,
                              "SELECT id, ordinal FROM zone WHERE NOT EXISTS (SELECT 1 FROM subnet WHERE "
@@ -59,10 +68,13 @@ struct error *store_network_ensure(struct db_tx *tx, const char *account)
 static void subnet_of_row(struct db_stmt *s, struct store_subnet *ret)
 {
     ret->id = db_col_id(s, 0);
-    ret->vpc = db_col_id(s, 1);
-    ret->zone = db_col_id(s, 2);
-    ret->first = (uint32_t)db_col_u64(s, 3);
-    ret->prefix = (unsigned)db_col_u64(s, 4);
+    ret->account = db_col_id(s, 1);
+    ret->vpc = db_col_id(s, 2);
+    ret->zone = db_col_id(s, 3);
+    ret->first = (uint32_t)db_col_u64(s, 4);
+    ret->prefix = (unsigned)db_col_u64(s, 5);
+    ret->vni = db_col_u64(s, 6);
+    ret->is_default = db_col_i64(s, 7) != 0;
 }
 
 static struct error *read_subnet(struct db_stmt *s, const char *what, struct store_subnet *ret)
@@ -79,8 +91,7 @@ struct error *store_subnet_list(struct db_tx *tx, const char *account, store_sub
 {
     _cleanup_db_stmt_ struct db_stmt *s = NULL;
     RETURN_IF_ERROR(db_query(tx, &s,
-                             "SELECT id, vpc_id, zone, first_address, prefix FROM subnet WHERE account_id = ? "
-                             "ORDER BY zone, id LIMIT 1000",
+                             COLUMNS "WHERE account_id = ? ORDER BY zone, id LIMIT 1000",
                              "t", account));
     for (;;) {
         bool row;
@@ -113,6 +124,21 @@ struct error *store_vpc_list(struct db_tx *tx, const char *account, store_vpcs *
     }
 }
 
+struct error *store_vpc_get(struct db_tx *tx, const char *account, const char *id, struct store_vpc *ret)
+{
+    _cleanup_db_stmt_ struct db_stmt *s = NULL;
+    bool row;
+    RETURN_IF_ERROR(db_query(tx, &s,
+                             "SELECT id, cidr, is_default FROM vpc WHERE account_id = ?1 AND "
+                             "CASE WHEN ?2 IS NULL THEN is_default ELSE id = ?2 END",
+                             "tt", account, id));
+    RETURN_IF_ERROR(db_step(s, &row));
+    if (!row)
+        return error_new(ERROR_NOT_FOUND, "VPC %s", id ? id : "that is the default");
+    *ret = (struct store_vpc){db_col_id(s, 0), db_col_dup(s, 1), db_col_i64(s, 2) != 0};
+    return NULL;
+}
+
 struct error *store_address_count(struct db_tx *tx, const char *subnet, uint64_t *ret)
 {
     return db_query_u64(tx, ret, "SELECT count(*) FROM address WHERE subnet_id = ?", "t", subnet);
@@ -123,8 +149,7 @@ struct error *store_subnet_default(struct db_tx *tx, const char *account, const 
 {
     _cleanup_db_stmt_ struct db_stmt *s = NULL;
     RETURN_IF_ERROR(db_query(tx, &s,
-                             "SELECT id, vpc_id, zone, first_address, prefix FROM subnet "
-                             "WHERE account_id = ? AND zone = ? AND is_default",
+                             COLUMNS "WHERE account_id = ? AND zone = ? AND is_default",
                              "tt", account, zone));
     return read_subnet(s, zone, ret);
 }
@@ -133,9 +158,15 @@ struct error *store_subnet_get(struct db_tx *tx, const char *account, const char
 {
     _cleanup_db_stmt_ struct db_stmt *s = NULL;
     RETURN_IF_ERROR(db_query(tx, &s,
-                             "SELECT id, vpc_id, zone, first_address, prefix FROM subnet "
-                             "WHERE account_id = ? AND id = ?",
+                             COLUMNS "WHERE account_id = ? AND id = ?",
                              "tt", account, id));
+    return read_subnet(s, id, ret);
+}
+
+struct error *store_subnet_find(struct db_tx *tx, const char *id, struct store_subnet *ret)
+{
+    _cleanup_db_stmt_ struct db_stmt *s = NULL;
+    RETURN_IF_ERROR(db_query(tx, &s, COLUMNS "WHERE id = ?", "t", id));
     return read_subnet(s, id, ret);
 }
 

@@ -60,16 +60,20 @@ struct error *store_zone_ensure(struct db_tx *tx, const char *id, uint64_t ordin
 
 /* ---- network.c ---- */
 struct store_subnet {
-    struct id id, vpc, zone;
+    struct id id, account, vpc, zone;
     uint32_t first;
     unsigned prefix;
+    uint64_t vni; /* unique in the cloud */
+    bool is_default;
 };
-/* The account's default VPC and a default subnet per zone, made where they lack. */
+/* The account's default VPC with its default group, and a default subnet per zone, made where they lack. */
 struct error *store_network_ensure(struct db_tx *tx, const char *account) _must_check_;
 struct error *store_subnet_default(struct db_tx *tx, const char *account, const char *zone, struct store_subnet *ret)
     _must_check_;
 struct error *store_subnet_get(struct db_tx *tx, const char *account, const char *id, struct store_subnet *ret)
     _must_check_;
+/* The same whoever asks. */
+struct error *store_subnet_find(struct db_tx *tx, const char *id, struct store_subnet *ret) _must_check_;
 typedef ARRAY(struct store_subnet) store_subnets;
 struct error *store_subnet_list(struct db_tx *tx, const char *account, store_subnets *ret) _must_check_;
 struct store_vpc {
@@ -78,6 +82,8 @@ struct store_vpc {
     bool is_default;
 };
 void store_vpc_free(struct store_vpc *v);
+/* ERROR_NOT_FOUND; `id` NULL: the default one. */
+struct error *store_vpc_get(struct db_tx *tx, const char *account, const char *id, struct store_vpc *ret) _must_check_;
 typedef ARRAY(struct store_vpc) store_vpcs;
 struct error *store_vpc_list(struct db_tx *tx, const char *account, store_vpcs *ret) _must_check_;
 /* Addresses of the subnet that are in use or at rest. */
@@ -86,6 +92,87 @@ struct error *store_address_count(struct db_tx *tx, const char *subnet, uint64_t
 struct error *store_address_take(struct db_tx *tx, const struct store_subnet *s, const char *account,
                                  const char *instance, int64_t now, uint32_t *ret) _must_check_;
 struct error *store_address_release(struct db_tx *tx, const char *instance, int64_t now) _must_check_;
+
+/* ---- public-address.c ---- */
+/* Takes a free address of `first`..`last` for the instance; one that was freed rests 60 s.  ERROR_UNAVAILABLE: none. */
+struct error *store_public_address_take(struct db_tx *tx, uint32_t first, uint32_t last, const char *account,
+                                        const char *instance, int64_t now, uint32_t *ret) _must_check_;
+struct error *store_public_address_release(struct db_tx *tx, const char *instance, int64_t now) _must_check_;
+
+/* ---- security-group.c ---- */
+#define STORE_GROUP_DEFAULT "default"
+struct store_group {
+    struct id id, account, vpc;
+    char *name, *description;
+};
+void store_group_free(struct store_group *g);
+typedef ARRAY(struct store_group) store_groups;
+/* ERROR_EXISTS: the VPC has one of that name. */
+struct error *store_group_insert(struct db_tx *tx, const struct store_group *g) _must_check_;
+/* The VPC's default group, made where it lacks: all from itself, all outwards. */
+struct error *store_group_default_ensure(struct db_tx *tx, const char *account, const char *vpc) _must_check_;
+/* ERROR_NOT_FOUND, like the next two. */
+struct error *store_group_get(struct db_tx *tx, const char *account, const char *id, struct store_group *ret)
+    _must_check_;
+/* The same whoever asks. */
+struct error *store_group_find(struct db_tx *tx, const char *id, struct store_group *ret) _must_check_;
+struct error *store_group_by_name(struct db_tx *tx, const char *vpc, const char *name, struct store_group *ret)
+    _must_check_;
+/* Groups of the account behind `after`, in id order. */
+struct error *store_group_page(struct db_tx *tx, const char *account, const char *after, size_t limit,
+                               store_groups *ret) _must_check_;
+struct error *store_group_count(struct db_tx *tx, const char *account, uint64_t *ret) _must_check_;
+/* True where an instance is in it or another group's rule names it. */
+struct error *store_group_used(struct db_tx *tx, const char *id, bool *ret) _must_check_;
+struct error *store_group_delete(struct db_tx *tx, const char *id) _must_check_;
+struct store_rule {
+    struct id id, group;
+    bool egress;
+    int protocol; /* of IP; -1: all */
+    int from, to; /* ports of TCP and UDP; of ICMP type and code, -1: any; else -1 */
+    char *peer;   /* an IPv4 range, or the id of a group */
+    char *description;
+};
+void store_rule_free(struct store_rule *r);
+typedef ARRAY(struct store_rule) store_rules;
+void store_rules_free(store_rules *rules);
+/* ERROR_EXISTS: the group has the same rule. */
+struct error *store_rule_insert(struct db_tx *tx, const struct store_rule *r) _must_check_;
+/* Those of one group: ingress before egress, same protocol and ports together. */
+struct error *store_rule_list(struct db_tx *tx, const char *group, store_rules *ret) _must_check_;
+struct error *store_rule_page(struct db_tx *tx, const char *account, const char *after, size_t limit,
+                              store_rules *ret) _must_check_;
+/* ERROR_NOT_FOUND, like the next two. */
+struct error *store_rule_get(struct db_tx *tx, const char *account, const char *id, store_rules *ret) _must_check_;
+/* The one with the same group, direction, protocol, ports and peer. */
+struct error *store_rule_delete_same(struct db_tx *tx, const struct store_rule *r) _must_check_;
+struct error *store_rule_delete(struct db_tx *tx, const char *group, const char *id, bool egress) _must_check_;
+struct error *store_rule_count(struct db_tx *tx, const char *group, bool egress, uint64_t *ret) _must_check_;
+struct error *store_instance_group_add(struct db_tx *tx, const char *instance, uint64_t ordinal, const char *group)
+    _must_check_;
+struct error *store_instance_group_remove_all(struct db_tx *tx, const char *instance) _must_check_;
+/* The instance's groups in the order in which they were named. */
+struct error *store_instance_group_list(struct db_tx *tx, const char *instance, store_groups *ret) _must_check_;
+
+/* ---- key-pair.c: public halves of users' SSH keys ---- */
+struct store_key_pair {
+    struct id id, account;
+    char *name, *type; /* "rsa" or "ed25519" */
+    char *public_key;  /* OpenSSH's line without a comment */
+    char *fingerprint;
+    int64_t created_ms;
+};
+void store_key_pair_free(struct store_key_pair *k);
+typedef ARRAY(struct store_key_pair) store_key_pairs;
+/* ERROR_EXISTS: the account has one of that name. */
+struct error *store_key_pair_insert(struct db_tx *tx, const struct store_key_pair *k) _must_check_;
+/* ERROR_NOT_FOUND */
+struct error *store_key_pair_get(struct db_tx *tx, const char *account, const char *name, struct store_key_pair *ret)
+    _must_check_;
+struct error *store_key_pair_list(struct db_tx *tx, const char *account, store_key_pairs *ret) _must_check_;
+struct error *store_key_pair_count(struct db_tx *tx, const char *account, uint64_t *ret) _must_check_;
+/* ERROR_NOT_FOUND */
+struct error *store_key_pair_delete(struct db_tx *tx, const char *account, const char *id) _must_check_;
 
 /* ---- image.c ---- */
 struct store_image {
@@ -113,6 +200,8 @@ struct error *store_image_seed(struct db_tx *tx, const struct store_image *i, in
 struct error *store_image_insert(struct db_tx *tx, const struct store_image *i, int64_t now) _must_check_;
 /* Its name is free again; its row stays until what it was made of is removed. ERROR_NOT_FOUND: not the account's. */
 struct error *store_image_deregister(struct db_tx *tx, const char *account, const char *id) _must_check_;
+/* Every account may launch it from now on. ERROR_NOT_FOUND. */
+struct error *store_image_publish(struct db_tx *tx, const char *id) _must_check_;
 
 /* ---- image-job.c: what the Image Service has to do ---- */
 /* An image to be made, or one to be removed that nothing stands on any more, taken for the service of that key: a job
@@ -158,6 +247,11 @@ struct store_instance {
     int64_t launch_ms;
     struct id vpc, subnet;
     char *private_ip, *mac, *client_token, *architecture;
+    struct id eni;
+    char *public_ip; /* NULL: none */
+    char *user_data; /* base64; NULL: none */
+    char *metadata_tokens, *metadata_endpoint;
+    uint64_t metadata_hops;
 };
 void store_instance_free(struct store_instance *i);
 typedef ARRAY(struct store_instance) store_instances;
@@ -168,6 +262,16 @@ struct error *store_instance_page(struct db_tx *tx, const char *account, const c
 /* ERROR_NOT_FOUND */
 struct error *store_instance_get(struct db_tx *tx, const char *account, const char *id, store_instances *ret)
     _must_check_;
+/* A member of a group or a subnet: what its row and address tell. */
+struct store_member {
+    struct id instance;
+    char *private_ip, *mac;
+};
+typedef ARRAY(struct store_member) store_members;
+void store_members_free(store_members *m);
+/* Instances that are not gone, of a group and in a subnet. */
+struct error *store_instance_of_group(struct db_tx *tx, const char *group, store_members *ret) _must_check_;
+struct error *store_instance_of_subnet(struct db_tx *tx, const char *subnet, store_members *ret) _must_check_;
 struct error *store_instance_of_reservation(struct db_tx *tx, const char *account, const char *reservation,
                                             store_instances *ret) _must_check_;
 /* Instances that count against the account's quota: wanted ones. */

@@ -68,6 +68,8 @@ static const struct {
     {"i-", "instance", "SELECT 1 FROM instance WHERE account_id = ? AND id = ?"},
     {"r-", "reservation", "SELECT 1 FROM reservation WHERE account_id = ? AND id = ?"},
     {"ami-", "image", "SELECT 1 FROM image WHERE account_id = ? AND id = ?"},
+    {"key-", "key-pair", "SELECT 1 FROM key_pair WHERE account_id = ? AND id = ?"},
+    {"sg-", "security-group", "SELECT 1 FROM security_group WHERE account_id = ? AND id = ?"},
     {"vpc-", "vpc", "SELECT 1 FROM vpc WHERE account_id = ? AND id = ?"},
     {"subnet-", "subnet", "SELECT 1 FROM subnet WHERE account_id = ? AND id = ?"},
 };

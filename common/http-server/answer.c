@@ -25,6 +25,8 @@ void http_answer_free(struct http_answer *a)
     array_free(&a->headers);
     if (a->streamed && a->done)
         a->done(a->arg);
+    if (a->secret && a->data)
+        wipe(a->data, a->len);
     free(a->data);
     free(a);
 }
@@ -50,6 +52,11 @@ void http_answer_body(struct http_answer *a, char *data, size_t len)
     assert(!a->data && !a->streamed);
     a->data = data;
     a->len = len;
+}
+
+void http_answer_secret(struct http_answer *a)
+{
+    a->secret = true;
 }
 
 void http_answer_hops(struct http_answer *a, unsigned hops)
@@ -92,6 +99,12 @@ static void stream_done(void *arg)
     http_answer_free(arg);
 }
 
+static void free_secret(void *text)
+{
+    wipe(text, strlen(text));
+    free(text);
+}
+
 static struct MHD_Response *make_response(struct http_request *r, struct http_answer *a)
 {
     if (a->streamed) {
@@ -100,6 +113,8 @@ static struct MHD_Response *make_response(struct http_request *r, struct http_an
         return MHD_create_response_from_callback(len, STREAM_BLOCK, read_stream, a, stream_done);
     }
     char *data = TAKE_PTR(a->data);
+    if (a->secret && data)
+        return MHD_create_response_from_buffer_with_free_callback(a->len, data, free_secret);
     return MHD_create_response_from_buffer(a->len, data, data ? MHD_RESPMEM_MUST_FREE
                                                               : MHD_RESPMEM_PERSISTENT);
 }

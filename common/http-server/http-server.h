@@ -120,6 +120,8 @@ struct error *http_answer_header(struct http_answer *a, const char *name, const 
 void http_answer_set(struct http_answer *a, const char *name, const char *value);
 /* A body in memory; takes `data` (malloc). */
 void http_answer_body(struct http_answer *a, char *data, size_t len);
+/* The body, a text, is overwritten before it is freed. */
+void http_answer_secret(struct http_answer *a);
 /* IP's time to live of this answer: it gets no further than so many hops; 0: the system's. */
 void http_answer_hops(struct http_answer *a, unsigned hops);
 int http_answer_status(const struct http_answer *a);

@@ -94,6 +94,7 @@ struct http_answer {
     ARRAY(struct http_header) headers; /* owned texts */
     char *data;
     size_t len;
+    bool secret; /* data is wiped before it is freed */
     bool streamed;
     uint64_t stream_len;
     ssize_t (*read)(void *arg, uint64_t at, char *to, size_t max);

@@ -1,41 +1,116 @@
 # SPDX-License-Identifier: Apache-2.0
-# The demonstration: one brick, a guest of a boot sector that counts its boots and tells its id on the serial port.
+# The demonstration: the tiny guest becomes an image, an instance of it runs and answers ssh with the key pair "demo".
 # shellcheck shell=bash
 
-DEMO_IMAGE=ami-00000000000000001
+BRICK_IMAGE=ami-00000000000000001
+DEMO_ADDRESS=""
 
-demo_id() { # STATES: the demo's instance in one of them
+# The image that DIR/env names: the tiny guest once it was imported, else the brick, the guest of one boot sector.
+demo_image() {
+    local image
+    { read -r image _ <"$DIR/etc/demo-image"; } 2>/dev/null || image=""
+    echo "${image:-$BRICK_IMAGE}"
+}
+
+demo_aws() { # WHAT ARGUMENT...: a failure ends the quickstart
+    local what=$1
+    shift
+    aws --output text "$@" 2>"$DIR/log/demo.log" </dev/null ||
+        fail "$what: the cloud refused" "$DIR/log/demo.log" ". $DIR/env; mallee status"
+}
+
+image_available() { # AMI
+    [ "$(aws ec2 describe-images --image-ids "$1" --output text --query 'Images[0].State' 2>/dev/null)" = available ]
+}
+
+# DIR/etc/demo-image: the image's id and the digest of the disk that it was made of.
+demo_import() {
+    local disk=$BUILD/deploy/images/tiny.raw digest image known
+    step "building the tiny guest" "$DIR/log/tiny.log"
+    make -C "$BUILD" deploy/images/tiny.raw >"$DIR/log/tiny.log" 2>&1 ||
+        fail "the tiny guest was not built" "$DIR/log/tiny.log" "see the log; --no-demo does without it"
+    digest=$(sha256sum "$disk" | cut -c1-64)
+    { read -r image known <"$DIR/etc/demo-image"; } 2>/dev/null || image="" known=""
+    if [ "$known" = "$digest" ] && image_available "$image"; then
+        note "it is there already: $image"
+        return 0
+    fi
+    step "importing it as an image" "$DIR/log/demo.log"
+    image=$(mallee image import --public --name "tiny-${digest:0:12}" "$disk" 2> >(tee "$DIR/log/demo.log" >&2)) ||
+        fail "the image was not made" "$DIR/log/image.log" ". $DIR/env; mallee status"
+    echo "$image $digest" >"$DIR/etc/demo-image.new"
+    mv "$DIR/etc/demo-image.new" "$DIR/etc/demo-image"
+    note "$image"
+}
+
+# Kept in DIR/demo.pem. Who lost it gets another; what was launched with the old one cannot be reached any more.
+demo_key() {
+    local id
+    if [ -s "$DIR/demo.pem" ] && aws ec2 describe-key-pairs --key-names demo >/dev/null 2>&1; then
+        return 0
+    fi
+    step "making the key pair demo"
+    aws ec2 delete-key-pair --key-name demo >/dev/null 2>&1 || true
+    (umask 077 && demo_aws "key pair demo" ec2 create-key-pair --key-name demo --query KeyMaterial >"$DIR/demo.pem.new") || exit 1
+    mv "$DIR/demo.pem.new" "$DIR/demo.pem"
+    for id in $(demo_ids pending,running); do
+        demo_aws "the demo of before" ec2 terminate-instances --instance-ids "$id" >/dev/null
+    done
+}
+
+demo_rule() { # PROTOCOL PORT
+    aws ec2 authorize-security-group-ingress --group-name default --protocol "$1" --port "$2" --cidr 0.0.0.0/0 \
+        >"$DIR/log/demo.log" 2>&1 || grep -q InvalidPermission.Duplicate "$DIR/log/demo.log" ||
+        fail "the default group takes no rule for $1" "$DIR/log/demo.log" ". $DIR/env; mallee status"
+}
+
+demo_ids() { # STATES: of the demo's instances in one of them
     aws ec2 describe-instances --output text --filters Name=tag:Name,Values=demo "Name=instance-state-name,Values=$1" \
-        --query 'Reservations[0].Instances[0].InstanceId' 2>/dev/null | grep '^i-'
+        --query 'Reservations[].Instances[].InstanceId' 2>/dev/null | tr '\t' '\n' | { grep '^i-' || true; }
+}
+
+demo_address() { # ID
+    aws ec2 describe-instances --instance-ids "$1" --output text --query 'Reservations[].Instances[].PublicIpAddress' \
+        2>/dev/null | grep '^[0-9]'
+}
+
+demo_launch() {
+    local id
+    id=$(demo_ids pending,running | head -n 1)
+    if [ -n "$id" ]; then
+        step "the demo $id is there already" "$DIR/log/cloud.log"
+    else
+        step "launching the demo" "$DIR/log/cloud.log"
+        id=$(demo_aws "the demo" ec2 run-instances --image-id "$(demo_image)" --count 1 --key-name demo \
+            --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=demo}]' --query 'Instances[0].InstanceId') || exit 1
+    fi
+    DEMO_ID=$id
 }
 
 demo_runs() {
-    demo_id running >/dev/null
+    [ "$(demo_ids running | head -n 1)" = "$DEMO_ID" ]
 }
 
-# The last line that the brick wrote, as its node keeps it.
-demo_line() { # ID
-    cat "$DIR"/state/node-*/instances/"$1"/console.log 2>/dev/null | grep -a '^brick' | tail -n 1 | tr -d '\r'
-}
-
-demo_speaks() { # ID
-    [ -n "$(demo_line "$1")" ]
+demo_answers() {
+    timeout 10 ssh -F none -i "$DIR/demo.pem" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=3 \
+        -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "root@$DEMO_ADDRESS" true </dev/null >"$DIR/log/demo.log" 2>&1
 }
 
 demo() {
-    local id
     # shellcheck disable=SC1091
     . "$DIR/env"
-    if id=$(demo_id pending,running); then
-        step "the demo $id is there already" "$DIR/log/cloud.log"
-    else
-        step "launching the demo, a brick" "$DIR/log/cloud.log"
-        aws ec2 run-instances --image-id $DEMO_IMAGE --count 1 --output text --query 'Instances[0].InstanceId' \
-            --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=demo}]' >"$DIR/log/demo.log" 2>&1 ||
-            fail "the demo was refused" "$DIR/log/demo.log" ". $DIR/env; mallee status"
-    fi
-    retry 60 demo_runs || fail "the demo does not run" "$DIR/log/cloud.log" ". $DIR/env; mallee status; mallee events INSTANCE"
-    id=$(demo_id running)
-    retry 20 demo_speaks "$id" || fail "the demo $id runs and says nothing" "$DIR/log/node-1.log" "mallee events $id"
-    note "$(demo_line "$id")"
+    demo_import
+    write_env
+    demo_key
+    demo_rule tcp 22
+    demo_rule icmp -1
+    demo_launch
+    retry 60 demo_runs ||
+        fail "the demo $DEMO_ID does not run" "$DIR/log/cloud.log" ". $DIR/env; mallee status; mallee events $DEMO_ID"
+    DEMO_ADDRESS=$(demo_address "$DEMO_ID") ||
+        fail "the demo $DEMO_ID has no public address" "$DIR/log/cloud.log" ". $DIR/env; aws ec2 describe-instances"
+    step "waiting for ssh of $DEMO_ID at $DEMO_ADDRESS" "$DIR/log/demo.log"
+    retry 90 demo_answers ||
+        fail "the demo $DEMO_ID runs and does not answer ssh" "$DIR/log/demo.log" \
+            ". $DIR/env; aws ec2 get-console-output --output text --instance-id $DEMO_ID"
 }

@@ -6,7 +6,8 @@
 #   DIR/state   what must not be lost       DIR/nodes/node-N     private folders of that node's libvirtd
 #   DIR/bin     aws, mallee                 DIR/programs         the daemons, copied from the build tree
 #
-# Each DIR has one of the 128 /18 networks of 10.96.0.0/11 and 64 ports from 20000 + 64 * its number.
+# Each DIR has one of the 128 /18 networks of 10.96.0.0/11 and 64 ports from 20000 + 64 * its number. The host has the
+# network's first address, nodes follow in its lower half, guests' public addresses are its upper half.
 
 REGION=us-east-1
 
@@ -43,9 +44,10 @@ layout_derive() {
     NET_THIRD=$((64 * (NET_INDEX % 4)))
     NETWORK=$NET_BASE.$NET_THIRD.0/18
     HOST_ADDRESS=$NET_BASE.$NET_THIRD.1
+    PUBLIC_NETWORK=$NET_BASE.$((NET_THIRD + 32)).0/19
     PORT=$((20000 + 64 * NET_INDEX))
     EPMD_PORT=$PORT DIST_PORT=$((PORT + 1)) AMQP_PORT=$((PORT + 2)) CLOUD_PORT=$((PORT + 3)) STORE_PORT=$((PORT + 4))
-    STORE_NODE_PORT=$((PORT + 5)) IMAGE_PORT=$((PORT + 6))
+    STORE_NODE_PORT=$((PORT + 5)) IMAGE_PORT=$((PORT + 6)) CLOUD_GUEST_PORT=$((PORT + 7)) STORE_GUEST_PORT=$((PORT + 8))
     CLUSTER_PORT=$((PORT + 10)) CTL_PORT=$((PORT + 40))
     NODE_PORT=8790
     ZONE_NAMES=()
@@ -66,6 +68,11 @@ node_zone() { # N: nodes 1..NODES are the first zone's, and so on
 
 node_netns() { # N
     echo "mallee-$HASH-node-$1"
+}
+
+# What the names of a node's own namespaces, one for each VPC that has guests there, begin with.
+node_netns_prefix() { # N
+    echo "$(node_netns "$1")-"
 }
 
 # A number whose network nobody routes and whose ports nobody listens on. Called with the machine's lock held.
@@ -91,7 +98,7 @@ ports_free() {
 }
 
 layout_save() {
-    printf 'NET_INDEX=%s\nZONES=%s\nNODES=%s\n' "$NET_INDEX" "$ZONES" "$NODES" >"$LAYOUT.new"
+    printf 'NET_INDEX=%s\nZONES=%s\nNODES=%s\nNAT=%s\n' "$NET_INDEX" "$ZONES" "$NODES" "$NAT" >"$LAYOUT.new"
     mv "$LAYOUT.new" "$LAYOUT"
 }
 
@@ -107,6 +114,15 @@ CLOUD_UID=64790
 CLUSTER_UID=64791
 STORE_UID=64792
 IMAGE_UID=64793
+
+# Lines "KEY = VALUE" on stdin; those pass whose key the program has.
+known_to() { # PROGRAM
+    local help key rest
+    help=$("$DIR/programs/$1" --help)
+    while read -r key rest; do
+        ! grep -q -- "^ *--$key " <<<"$help" || echo "$key $rest"
+    done
+}
 
 put_config() { # OWNER FILE, text on stdin
     (umask 077 && cat >"$2.new")

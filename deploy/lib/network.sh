@@ -12,6 +12,7 @@ network_up() {
     for ((n = 1; n <= NODE_COUNT; n++)); do
         node_network_up "$n"
     done
+    [ "$NAT" = no ] || nat_up
 }
 
 node_network_up() { # N
@@ -25,6 +26,39 @@ node_network_up() { # N
     ip -n "$netns" addr add "$(node_address "$n")/18" dev link0
     ip -n "$netns" link set link0 up
     ip -n "$netns" route add default via "$HOST_ADDRESS"
+}
+
+# The way out for guests: their packets leave under the host's own address.
+
+nat_up() {
+    local before
+    before=$(cat /proc/sys/net/ipv4/ip_forward)
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    nft -f - <<END || fail "the nft table ip mallee-$HASH was refused" "" "see the message above; without --nat it is not needed"
+table ip mallee-$HASH
+delete table ip mallee-$HASH
+table ip mallee-$HASH {
+    chain out {
+        type nat hook postrouting priority srcnat;
+        ip saddr $NETWORK oifname != "$BRIDGE" masquerade
+    }
+    chain through {
+        type filter hook forward priority filter;
+        ip saddr $NETWORK accept
+        ip daddr $NETWORK ct state established,related accept
+    }
+}
+END
+    note "guests have a way out: nft table ip mallee-$HASH on this host"
+    [ "$before" = 1 ] || note "net.ipv4.ip_forward was $before and is 1 now; --stop leaves it so"
+}
+
+nat_down() {
+    ! command -v nft >/dev/null || nft delete table ip "mallee-$HASH" 2>/dev/null || true
+}
+
+nat_is_up() {
+    command -v nft >/dev/null && nft list table ip "mallee-$HASH" >/dev/null 2>&1
 }
 
 netns_list() {
@@ -41,4 +75,5 @@ network_down() {
         ip link del "$link" 2>/dev/null || true
     done
     ip link del "$BRIDGE" 2>/dev/null || true
+    nat_down
 }

@@ -21,7 +21,8 @@ node_disk_gib() {
 
 node_config() { # N AMQP-USER
     local n=$1
-    put_config root "$DIR/etc/node-$n.conf" <<EOF
+    {
+        cat <<EOF
 zone = $(node_zone "$n")
 listen = 127.0.0.1:$NODE_PORT
 amqp-url = amqp://$2:$(secret "amqp-node-$n")@$HOST_ADDRESS:$AMQP_PORT/%2f
@@ -34,12 +35,21 @@ brick-dir = $BASE/brick
 store-url = https://$HOST_ADDRESS:$STORE_NODE_PORT
 store-region = $REGION
 store-credentials-file = $BASE/state/system/node
-store-ca-file = $BASE/etc/store-cert.pem
+store-ca-file = $BASE/etc/cert.pem
 boot-id-file = $(boot_id_file "$n")
 vcpus = ${MALLEE_NODE_VCPUS:-$((8 * $(nproc)))}
 memory-mib = ${MALLEE_NODE_MEMORY_MIB:-$(node_memory_mib)}
 disk-gib = ${MALLEE_NODE_DISK_GIB:-$(node_disk_gib)}
 EOF
+        known_to mallee-node-controller <<EOF
+netns-prefix = $(node_netns_prefix "$n")
+link-device = link0
+link-address = $(node_address "$n")/18
+public-network = $PUBLIC_NETWORK
+guest-services = $HOST_ADDRESS:$CLOUD_GUEST_PORT, $HOST_ADDRESS:$STORE_GUEST_PORT
+guest-outside = $NAT
+EOF
+    } | put_config root "$DIR/etc/node-$n.conf"
 }
 
 # The node makes its identity at the first question; the broker knows it by that name.
@@ -110,42 +120,29 @@ keep_capabilities() {
     cp -rpu "$seen/." "$CAPABILITIES/" 2>/dev/null || true
 }
 
-# Run before libvirtd, with sh, in its namespaces. A libvirtd 9 that was killed between noting a start and making the
-# process leaves a status file without a pid; the next one would keep that domain locked for ever, though nothing of it
-# runs. The child that may still wait for its dead parent is ended, then the note goes.
-forget_unborn() {
-    cat <<'EOF'
-    for note in /run/libvirt/qemu/*.xml; do
-        grep -q "<domstatus [^>]*pid=.0.>" "$note" 2>/dev/null || continue
-        pid=$(cat "${note%.xml}.pid" 2>/dev/null)
-        if [ -n "$pid" ] && grep -qa "$(basename "$note" .xml)" "/proc/$pid/cmdline" 2>/dev/null; then kill -9 "$pid"; fi
-        rm -f "$note" "${note%.xml}.pid"
-        echo "forgot $(basename "$note" .xml), whose start the libvirtd before did not survive"
-    done
-EOF
-}
-
 node_services() { # N
     local n=$1 home=$BASE/nodes/node-$1 netns name program
     netns=$(node_netns "$n")
-    forget_unborn >"$DIR/programs/forget-unborn"
+    install -m 755 "$SRC/deploy/libvirt/forget-unborn" "$DIR/programs/forget-unborn"
     for name in virtlogd libvirtd; do
         program=$(command -v "$name" || echo "/usr/sbin/$name")
         service "$name-$n" <<EOF
-exec ip netns exec $netns unshare -m -u --propagation private sh -c '
+exec ip netns exec $netns unshare -m -u --propagation slave sh -c '
     mkdir -p /run/libvirt /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
     mount --bind $home/run /run/libvirt && mount --bind $home/etc /etc/libvirt &&
         mount --bind $home/lib /var/lib/libvirt && mount --bind $home/log /var/log/libvirt &&
         mount --bind $home/cache /var/cache/libvirt || exit 1
     hostname node-$n.$HASH.mallee.internal
     rm -f /run/libvirt/$name.pid
-    [ $name != libvirtd ] || sh $BASE/programs/forget-unborn
+    [ $name != libvirtd ] || $BASE/programs/forget-unborn
     echo \$\$ >"\$0"
     exec $program -p /run/libvirt/$name.pid -f /etc/libvirt/$name.conf' "\$pid_file"
 EOF
     done
+    # Not by ip netns exec: the namespaces that a node makes for its VPCs would be seen by nobody else.
     service "node-$n" <<EOF
-exec ip netns exec $netns sh -c 'echo \$\$ >"\$0"; exec "\$@"' "\$pid_file" \\
+echo \$\$ >"\$pid_file"
+exec nsenter --net=/run/netns/$netns \\
     $BASE/programs/mallee-node-controller --config $BASE/etc/node-$n.conf
 EOF
 }

@@ -42,8 +42,12 @@ supervisor_pid() {
 }
 
 services_up() {
+    # Mounts of ours stay ours, but for network namespaces: the names that a node gives to its VPCs' are the host's too.
     # shellcheck disable=SC2016
-    MALLEE_HASH=$HASH setsid tini -s -- unshare -m --propagation slave sh -c '
+    MALLEE_HASH=$HASH setsid tini -s -- unshare -m --propagation unchanged sh -c '
+        awk "\$5 !~ \"^/(run|var/run)/netns(/|\$)\" { print \$5 }" /proc/self/mountinfo | while read -r at; do
+            mount --make-slave "$(printf %b "$at")" 2>/dev/null
+        done
         if [ "$1" != "$2" ]; then mkdir -p "$2" && mount --bind "$1" "$2" || exit 1; fi
         exec runsvdir -P "$2/run/sv"' "mallee-$HASH" "$DIR" "$BASE" \
         </dev/null >>"$DIR/log/supervisor.log" 2>&1 8>&- 9>&- &

@@ -31,6 +31,9 @@ stop_all() {
     rmdir "/run/mallee/$HASH" /run/mallee /run/libvirt 2>/dev/null || true
     left=$(what_is_left)
     [ -z "$left" ] || fail "something is left" "" "$left"
+    if [ "${NAT:-no}" = yes ]; then
+        note "net.ipv4.ip_forward stays $(cat /proc/sys/net/ipv4/ip_forward): 'sysctl -w net.ipv4.ip_forward=0' where nothing else needs it"
+    fi
     step "gone: no process, namespace, link, route or mount of $DIR is left; its state is kept in $DIR/state"
 }
 
@@ -40,6 +43,7 @@ what_is_left() {
         printf 'process %s (%s); ' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -c1-80)"
     done
     netns_list | sed 's/^/namespace /; s/$/; /'
+    ! nat_is_up || printf 'nft table ip mallee-%s; ' "$HASH"
     ip -br link | awk -v a="mv$HASH-" -v b="$BRIDGE" 'index($1, a) == 1 || $1 == b { print "link " $1 "; " }'
     awk -v a="$DIR/" -v b="/run/mallee/$HASH" 'index($4, a) == 1 || index($5, a) == 1 || $5 == b { print "mount " $5 "; " }' \
         /proc/self/mountinfo

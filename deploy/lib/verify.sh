@@ -6,6 +6,10 @@ healthy() { # ADDRESS:PORT
     curl -sf -m 2 -o /dev/null "http://$1/healthz"
 }
 
+listens() { # ADDRESS PORT
+    (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null
+}
+
 # wait_ready WHAT LOG SECONDS COMMAND...
 wait_ready() {
     local what=$1 log=$2 seconds=$3
@@ -24,6 +28,9 @@ verify() {
     wait_ready "the object store" "$DIR/log/store.log" 30 healthy "127.0.0.1:$STORE_PORT"
     step "waiting for the Image Service" "$DIR/log/image.log"
     wait_ready "the Image Service" "$DIR/log/image.log" 30 healthy "127.0.0.1:$IMAGE_PORT"
+    step "waiting for the endpoints of guests" "$DIR/log/cloud.log"
+    wait_ready "EC2 for guests" "$DIR/log/cloud.log" 30 listens "$HOST_ADDRESS" "$CLOUD_GUEST_PORT"
+    wait_ready "S3 for guests" "$DIR/log/store.log" 30 listens "$HOST_ADDRESS" "$STORE_GUEST_PORT"
     for ((z = 0; z < ZONES; z++)); do
         step "waiting for the Cluster Controller of ${ZONE_NAMES[$z]}" "$DIR/log/cluster-${ZONE_NAMES[$z]}.log"
         wait_ready "the Cluster Controller of ${ZONE_NAMES[$z]}" "$DIR/log/cluster-${ZONE_NAMES[$z]}.log" 30 \
@@ -69,6 +76,8 @@ status() {
     done
     printf '\n  %-28s %s\n' "EC2, STS and admin API" "http://127.0.0.1:$CLOUD_PORT/"
     printf '  %-28s %s\n' "S3" "http://127.0.0.1:$STORE_PORT/"
+    printf '  %-28s %s\n' "EC2 and STS for guests" "https://$HOST_ADDRESS:$CLOUD_GUEST_PORT/ (certificate $DIR/etc/cert.pem)"
+    printf '  %-28s %s\n' "S3 for guests" "https://$HOST_ADDRESS:$STORE_GUEST_PORT/ (the same certificate)"
     for ((z = 0; z < ZONES; z++)); do
         printf '  %-28s %s\n' "zone ${ZONE_NAMES[$z]}" "127.0.0.1:$((CLUSTER_PORT + z)) (health)"
     done
@@ -79,6 +88,12 @@ status() {
     printf '  %-28s %s\n' "broker" "127.0.0.1:$AMQP_PORT and $HOST_ADDRESS:$AMQP_PORT"
     printf '  %-28s %s (%s)\n' "bridge on this host" "$BRIDGE" "$HOST_ADDRESS/18"
     printf '  %-28s %s\n' "route on this host" "$(ip -4 route show dev "$BRIDGE" 2>/dev/null | head -n 1)"
+    printf '  %-28s %s\n' "public addresses of guests" "$PUBLIC_NETWORK"
+    if nat_is_up; then
+        printf '  %-28s %s\n' "nft table on this host" "ip mallee-$HASH: guests have a way out (--nat)"
+    else
+        printf '  %-28s %s\n' "guests' way out" "none (start with --nat to give them one)"
+    fi
 }
 
 service_state() { # NAME PID

@@ -83,6 +83,7 @@ enum domain_end {
     DOMAIN_DESTROYED,
     DOMAIN_ENDED_CRASHED,
     DOMAIN_FAILED,
+    DOMAIN_REBOOTED, /* not an end: its guest began anew */
 };
 
 struct hypervisor_capacity {
@@ -114,6 +115,8 @@ struct hypervisor_ops {
     struct error *(*destroy)(struct hypervisor *h, const struct id *instance, const struct id *cloud);
     /* Asks the guest; ERROR_NOT_FOUND where there is no such domain. */
     struct error *(*shutdown)(struct hypervisor *h, const struct id *instance, const struct id *cloud);
+    /* Asks the guest to reboot; whether it does is told by the event DOMAIN_REBOOTED. */
+    struct error *(*reboot)(struct hypervisor *h, const struct id *instance, const struct id *cloud);
     /* As by the reset button. */
     struct error *(*reset)(struct hypervisor *h, const struct id *instance, const struct id *cloud);
     struct error *(*capacity)(struct hypervisor *h, struct hypervisor_capacity *ret);
@@ -156,6 +159,11 @@ static inline struct error *hypervisor_shutdown(struct hypervisor *h, const stru
                                                 const struct id *cloud)
 {
     return h->ops->shutdown(h, instance, cloud);
+}
+static inline struct error *hypervisor_reboot(struct hypervisor *h, const struct id *instance,
+                                              const struct id *cloud)
+{
+    return h->ops->reboot(h, instance, cloud);
 }
 static inline struct error *hypervisor_reset(struct hypervisor *h, const struct id *instance,
                                              const struct id *cloud)

@@ -240,6 +240,10 @@ static int press_button(virDomainPtr dom)
 {
     return virDomainShutdown(dom);
 }
+static int ask_reboot(virDomainPtr dom)
+{
+    return virDomainReboot(dom, VIR_DOMAIN_REBOOT_DEFAULT);
+}
 static int press_reset(virDomainPtr dom)
 {
     return virDomainReset(dom, 0);
@@ -251,6 +255,10 @@ static struct error *resume_call(void *arg)
 static struct error *shutdown_call(void *arg)
 {
     return act_on(arg, press_button, "shutting the domain down");
+}
+static struct error *reboot_call(void *arg)
+{
+    return act_on(arg, ask_reboot, "asking the guest to reboot");
 }
 static struct error *reset_call(void *arg)
 {
@@ -276,6 +284,10 @@ static struct error *libvirt_destroy(struct hypervisor *h, const struct id *inst
 static struct error *libvirt_shutdown(struct hypervisor *h, const struct id *instance, const struct id *cloud)
 {
     return run(h, op_for(instance, cloud), CALL_MS, shutdown_call, NULL, NULL);
+}
+static struct error *libvirt_reboot(struct hypervisor *h, const struct id *instance, const struct id *cloud)
+{
+    return run(h, op_for(instance, cloud), CALL_MS, reboot_call, NULL, NULL);
 }
 static struct error *libvirt_reset(struct hypervisor *h, const struct id *instance, const struct id *cloud)
 {
@@ -309,6 +321,7 @@ const struct hypervisor_ops libvirt_ops = {
     .resume = libvirt_resume,
     .destroy = libvirt_destroy,
     .shutdown = libvirt_shutdown,
+    .reboot = libvirt_reboot,
     .reset = libvirt_reset,
     .capacity = libvirt_capacity,
     .interrupt = libvirt_interrupt,

@@ -108,19 +108,37 @@ static bool map_event(int event, int detail, enum domain_end *ret)
 }
 
 /* A stopped transient domain has no metadata any more: its name says whose it was. */
+static void tell(struct libvirt *h, virDomainPtr dom, enum domain_end what)
+{
+    const char *name = virDomainGetName(dom);
+    struct id instance;
+    if (name && str_starts(name, HYPERVISOR_NAME_PREFIX) && h->o.on_event &&
+        id_parse(name + strlen(HYPERVISOR_NAME_PREFIX), &instance))
+        h->o.on_event(h->o.arg, &instance, what);
+}
+
 static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *arg)
 {
     (void)conn;
-    struct libvirt *h = arg;
-    const char *name = virDomainGetName(dom);
-    struct id instance;
     enum domain_end what;
-    if (!name || !str_starts(name, HYPERVISOR_NAME_PREFIX) || !map_event(event, detail, &what) ||
-        !id_parse(name + strlen(HYPERVISOR_NAME_PREFIX), &instance))
-        return 0;
-    if (h->o.on_event)
-        h->o.on_event(h->o.arg, &instance, what);
+    if (map_event(event, detail, &what))
+        tell(arg, dom, what);
     return 0;
+}
+
+static int on_reboot(virConnectPtr conn, virDomainPtr dom, void *arg)
+{
+    (void)conn;
+    tell(arg, dom, DOMAIN_REBOOTED);
+    return 0;
+}
+
+static bool register_events(struct libvirt *h, virConnectPtr conn)
+{
+    return virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                            VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), h, NULL) >= 0 &&
+           virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_REBOOT,
+                                            VIR_DOMAIN_EVENT_CALLBACK(on_reboot), h, NULL) >= 0;
 }
 
 struct opening {
@@ -165,8 +183,7 @@ static struct error *connect_once(struct libvirt *h, virConnectPtr *ret)
     /* Drivers inside the process have neither keepalive nor a connection to lose. */
     virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_COUNT);
     virConnectRegisterCloseCallback(conn, on_close, h, NULL);
-    if (virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                         VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), h, NULL) < 0) {
+    if (!register_events(h, conn)) {
         struct error *e = libvirt_error(conn, "asking for events");
         virConnectUnregisterCloseCallback(conn, on_close);
         virConnectClose(conn);

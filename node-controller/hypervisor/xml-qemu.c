@@ -57,7 +57,7 @@ static void add_card(struct str *out, const struct domain_card *card)
     add_attribute(out, "address", card->mac);
     str_add(out, "/><target");
     add_attribute(out, "dev", card->tap);
-    str_printf(out, "/><model type='virtio'/><mtu size='%u'/></interface>", card->mtu ? card->mtu : 1450);
+    str_printf(out, "/><model type='virtio'/><mtu size='%u'/><rom enabled='no'/></interface>", card->mtu ? card->mtu : 1450);
 }
 
 void xml_build_qemu(const struct hypervisor_options *o, const struct domain_spec *spec, struct str *out)

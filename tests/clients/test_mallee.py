@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """cli/mallee against a server of the test's own, which checks each signature with botocore's signer."""
+import email.utils
 import http.server
 import json
 import os
+import socket
 import subprocess
 import threading
+import time
 
 import botocore.auth
 import botocore.awsrequest
@@ -69,6 +72,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.encode())
 
+    def do_GET(self):  # noqa: N802
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def date_time_string(self, timestamp=None):
+        return email.utils.formatdate(time.time() + self.server.ahead, usegmt=True)
+
     def log_message(self, *args):
         pass
 
@@ -76,7 +87,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as s:
-        s.seen, s.refuse = [], None
+        s.seen, s.refuse, s.ahead = [], None, 0
         thread = threading.Thread(target=s.serve_forever, args=(0.02,))
         thread.start()
         yield s
@@ -162,7 +173,8 @@ def test_no_answer():
 
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["node"], ["node", "show"], ["node", "list", "x"],
-                                   ["node", "show", ""], ["status", "--email", "a@b"], ["--nonsense"]])
+                                   ["node", "show", ""], ["status", "--email", "a@b"], ["--nonsense"],
+                                   ["doctor", "x"], ["status", "--public"]])
 def test_wrong_usage(server, words):
     result = mallee(server, *words)
     assert result.returncode == 2 and result.stderr and not result.stdout
@@ -187,3 +199,75 @@ def test_a_full_disk_is_told(server):
                "MALLEE_ADMIN_URL": f"http://127.0.0.1:{server.server_port}"}
         result = subprocess.run([MALLEE, "status"], env=env, stdout=full, stderr=subprocess.PIPE, check=False)
     assert result.returncode != 0
+
+
+def doctor(server, **env):
+    """The findings by name, and the exit status."""
+    result = mallee(server, "--json", "doctor", **env)
+    answer = json.loads(result.stdout)
+    worst = max(answer["checks"], key=lambda c: ["good", "warning", "bad"].index(c["verdict"]))["verdict"]
+    assert answer["verdict"] == worst and result.returncode == (1 if worst == "bad" else 0)
+    return {c["check"]: c for c in answer["checks"]}, result.returncode
+
+
+def test_doctor_says_what_to_do(server):
+    found, _ = doctor(server)
+    assert set(found) == {"KVM", "bridge filtering", "kernel network", "open files", "time", "disk", "ports", "programs"}
+    for check in found.values():
+        assert check["found"] and ("advice" in check) == (check["verdict"] != "good"), check
+    assert "agrees" in found["time"]["found"]
+    lines = mallee(server, "doctor").stdout.splitlines()
+    assert sum(line.split()[0] in ("good", "warning", "bad") for line in lines) >= len(found)
+
+
+@pytest.mark.parametrize("ahead, verdict", [(60, "warning"), (-60, "warning"), (3600, "bad"), (-3600, "bad")])
+def test_doctor_sees_a_wrong_clock(server, ahead, verdict):
+    server.ahead = ahead
+    found, status = doctor(server)
+    assert found["time"]["verdict"] == verdict and "from the cloud's clock" in found["time"]["found"]
+    if verdict == "bad":
+        assert status == 1
+
+
+def test_doctor_sees_a_port_that_is_taken(server):
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 8776))
+        except OSError:
+            pytest.skip("port 8776 is in use")
+        taken.listen(0)
+        found, _ = doctor(server)
+        assert found["ports"]["verdict"] == "warning" and "8776 is in use" in found["ports"]["found"]
+
+
+def limited(*limit):
+    environment = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "MALLEE_ADMIN_URL": "http://127.0.0.1:1"}
+    result = subprocess.run(["prlimit", *limit, MALLEE, "--json", "doctor"], env=environment, capture_output=True, text=True,
+                            timeout=60, check=False)
+    return {c["check"]: c for c in json.loads(result.stdout)["checks"]}, result.returncode
+
+
+def test_doctor_sees_few_files():
+    found, status = limited("--nofile=512:512")
+    assert found["open files"]["verdict"] == "bad" and status == 1
+    assert limited("--nofile=2048:2048")[0]["open files"]["verdict"] == "warning"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_doctor_without_root_says_what_it_did_not_see(server):
+    url = f"http://127.0.0.1:{server.server_port}"
+    copy = "/tmp/mallee-doctor-test"
+    subprocess.run(["install", "-m", "755", MALLEE, copy], check=True)
+    try:
+        result = subprocess.run(["setpriv", "--reuid", "64999", "--regid", "64999", "--clear-groups", copy, "--json",
+                                 "--url", url, "doctor"], capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        os.unlink(copy)
+    found = {c["check"]: c for c in json.loads(result.stdout)["checks"]}
+    assert found["bridge filtering"]["verdict"] == "warning" and "root" in found["bridge filtering"]["advice"]
+
+
+def test_manual():
+    result = mallee(None, "--man")
+    assert result.returncode == 0 and result.stdout.startswith(".TH MALLEE 1") and "doctor" in result.stdout

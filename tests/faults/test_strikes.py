@@ -119,11 +119,13 @@ def strike(cloud, fault, dice):
         cloud.struck.power_cuts.append(cloud.power_cut())
     elif what == "destroy":
         victims = [q for q in cloud.qemus() if q[2].startswith("i-")]
-        if victims:
-            _, node, instance = dice.choice(victims)
-            cloud.virsh(node, "destroy", cloud.domain_name(node, instance), check=False)
-            cloud.struck.destroyed[instance] = fault
-            return instance
+        dice.shuffle(victims)
+        for _, node, instance in victims:
+            with contextlib.suppress(AssertionError):  # it was on its way out: another one then
+                cloud.virsh(node, "destroy", cloud.domain_name(node, instance), check=False)
+                cloud.struck.destroyed[instance] = fault
+                return instance
+        raise AssertionError("there was no domain to destroy")
     elif what == "put":
         name = f"somebody-elses-{len(cloud.struck.foreign)}"
         node = dice.choice(list(cloud.node_numbers()))

@@ -5,19 +5,16 @@ import datetime
 import json
 import re
 import urllib.request
-import xml.etree.ElementTree as ElementTree
 
 import boto3
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
-import botocore.exceptions
 import botocore.session
 import pytest
 
 from cloud import Cloud
-
-NAMESPACE = "{http://ec2.amazonaws.com/doc/2016-11-15/}"
+from ec2_model import check_answer, refused
 
 
 @pytest.fixture(scope="module")
@@ -32,48 +29,6 @@ def bricks(cloud):
                                            "Tags": [{"Key": "Name", "Value": "<b>&\"x"}, {"Key": "n", "Value": ""}]}])
     cloud.wait_states(ids, "running")
     return ids
-
-
-def code_of(error):
-    return error.value.response["Error"]["Code"]
-
-
-def refused(code, call, *arguments, **named):
-    with pytest.raises(botocore.exceptions.ClientError) as error:
-        call(*arguments, **named)
-    assert code_of(error) == code, error.value.response["Error"]
-    return error.value.response
-
-
-# ---- every element is one of botocore's model ----
-
-def local(element):
-    return element.tag.split("}")[1]
-
-
-def check_scalar(shape, text, path):
-    if shape.type_name in ("integer", "long"):
-        int(text)
-    elif shape.type_name == "boolean":
-        assert text in ("true", "false"), path
-    elif shape.type_name == "timestamp":
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text), path
-    elif shape.type_name == "string" and getattr(shape, "enum", None):
-        assert text in shape.enum, f"{path}: {text} is none of {shape.enum}"
-
-
-def check_element(shape, element, path):
-    if shape.type_name == "structure":
-        names = {member.serialization.get("name", name): member for name, member in shape.members.items()}
-        for child in element:
-            assert local(child) in names, f"{path}/{local(child)} is not in the model"
-            check_element(names[local(child)], child, f"{path}/{local(child)}")
-    elif shape.type_name == "list":
-        for child in element:
-            assert local(child) == "item", path
-            check_element(shape.member, child, path + "[]")
-    else:
-        check_scalar(shape, element.text or "", path)
 
 
 def test_answers_fit_the_model(cloud, bricks):
@@ -92,20 +47,9 @@ def test_answers_fit_the_model(cloud, bricks):
     client.delete_tags(Resources=bricks[:1], Tags=[{"Key": "a"}])
     more = client.run_instances(ImageId=cloud.brick(), MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     client.terminate_instances(InstanceIds=[more])
-    model = client.meta.service_model
     assert len(kept) == 11
     for name, body in kept.items():
-        root = ElementTree.fromstring(body)
-        assert root.tag == f"{NAMESPACE}{name}Response"
-        assert local(root[0]) == "requestId" and root[0].text
-        shape = model.operation_model(name).output_shape
-        for child in root[1:]:
-            if shape is None:
-                assert (local(child), child.text) == ("return", "true")
-                continue
-            names = {m.serialization.get("name", n): m for n, m in shape.members.items()}
-            assert local(child) in names, f"{name}/{local(child)}"
-            check_element(names[local(child)], child, f"{name}/{local(child)}")
+        check_answer(client.meta.service_model, name, body)
 
 
 def test_older_versions_are_answered_in_their_namespace(cloud):
@@ -317,7 +261,7 @@ def test_administration_is_for_the_administrator(cloud):
     credentials = botocore.credentials.Credentials(env["aws_access_key_id"], env["aws_secret_access_key"])
     for action in ("Status", "ListAccounts", "CreateAccount", "DisableAccount", "FenceNode"):
         body = {"CreateAccount": {"name": "evil"}, "DisableAccount": {"account_id": "1"}, "FenceNode": {"node_id": "n"}}
-        url = cloud.env["MALLEE_ADMIN_URL"].rstrip("/") + "/admin/" + action
+        url = cloud.env["EC2_URL"].rstrip("/") + "/admin/" + action
         request = botocore.awsrequest.AWSRequest("POST", url, data=json.dumps(body.get(action, {})).encode())
         botocore.auth.SigV4Auth(credentials, "mallee", "us-east-1").add_auth(request)
         prepared = request.prepare()

@@ -45,7 +45,8 @@ static void cut_list(struct world *w, const struct host *h, struct sim_job *job)
         line->id = d->id;
         memcpy(line->cloud, cloud, strlen(cloud) + 1);
         line->generation = d->generation;
-        line->running = true;
+        line->running = !d->paused;
+        line->paused = d->paused;
     }
 }
 
@@ -57,17 +58,21 @@ void host_start_job(struct world *w, struct proc *p, const struct node_effect *e
     job->generation = e->record.generation;
     job->size = e->record.size;
     job->serial = e->serial;
+    if (e->kind == NODE_JOB_OPERATE) {
+        job->id = e->operation.id;
+        law_operated(w, &job->id);
+    }
     if (e->kind == NODE_LIST && chance(w, 0.5))
         cut_list(w, &w->hosts[p->zone][p->node], job);
 }
 
 /* The domain runs, unless one of that id does or its disk is gone: libvirt refuses then. */
-static bool create(struct world *w, int zone, int node, const struct sim_job *job)
+static bool create(struct world *w, int zone, int node, const struct sim_job *job, bool paused)
 {
     struct host *h = &w->hosts[zone][node];
     if (!host_has_disk(h, &job->id) || host_domain(h, &job->id, false))
         return false;
-    struct sim_domain d = {job->id, false, job->generation, job->size};
+    struct sim_domain d = {job->id, false, job->generation, job->size, paused};
     array_push(&h->domains, d);
     law_started(w, zone, node, &d);
     return true;
@@ -83,7 +88,7 @@ static void finish_create(struct world *w, struct proc *p, const struct sim_job 
     if (!h->libvirt_up || (w->faults_on && chance(w, 0.06))) {
         w->struck[FAULT_JOB_UNKNOWN]++;
         if (h->libvirt_up && chance(w, 0.5))
-            create(w, p->zone, p->node, job);
+            create(w, p->zone, p->node, job, chance(w, 0.5));
         else if (chance(w, 0.5))
             array_push(&h->late, *job);
         node_on_created(p->node_model, job->id.text, JOB_UNKNOWN, NULL);
@@ -94,8 +99,19 @@ static void finish_create(struct world *w, struct proc *p, const struct sim_job 
         node_on_created(p->node_model, job->id.text, JOB_FAILED, "no such machine");
         return;
     }
-    bool done = create(w, p->zone, p->node, job) || host_domain(h, &job->id, false);
+    bool done = create(w, p->zone, p->node, job, false) || host_domain(h, &job->id, false);
     node_on_created(p->node_model, job->id.text, done ? JOB_DONE : JOB_FAILED, "refused");
+}
+
+static void finish_resume(struct world *w, struct proc *p, const struct sim_job *job)
+{
+    struct host *h = &w->hosts[p->zone][p->node];
+    struct sim_domain *d = host_domain(h, &job->id, false);
+    bool lost = w->faults_on && chance(w, 0.1);
+    if (d && h->libvirt_up && (!lost || chance(w, 0.5)))
+        d->paused = false;
+    enum job_result result = !h->libvirt_up ? JOB_NOT_ASKED : lost || !d ? JOB_UNKNOWN : JOB_DONE;
+    node_on_created(p->node_model, job->id.text, result, NULL);
 }
 
 static void finish_stop(struct world *w, struct proc *p, const struct sim_job *job)
@@ -137,8 +153,14 @@ static void finish(struct world *w, struct proc *p, struct sim_job *job)
     case NODE_JOB_CREATE:
         finish_create(w, p, job);
         break;
+    case NODE_JOB_RESUME:
+        finish_resume(w, p, job);
+        break;
     case NODE_JOB_STOP:
         finish_stop(w, p, job);
+        break;
+    case NODE_JOB_OPERATE:
+        node_on_operated(p->node_model, job->id.text, chance(w, 0.8), NULL, "why not");
         break;
     default:
         finish_list(w, p, job);
@@ -248,7 +270,7 @@ void host_tick(struct world *w)
             if (h->libvirt_up && h->late.len && chance(w, 0.1)) {
                 struct sim_job job = h->late.data[0];
                 array_remove(&h->late, 0);
-                create(w, z, n, &job);
+                create(w, z, n, &job, chance(w, 0.5));
             }
         }
     }

@@ -8,6 +8,7 @@ static const char *const fault_names[FAULTS] = {
     "process crash", "process paused", "disconnect",  "broker crash", "broker wiped",
     "power cut",     "libvirt gone",   "domain ended", "foreign domain", "message dropped",
     "message doubled", "message delayed", "message unroutable", "job failed", "job unknown",
+    "backup restored",
 };
 
 uint64_t rnd(struct world *w)
@@ -43,6 +44,7 @@ static void build(struct world *w)
     w->nodes = 2 + (int)rnd_below(w, NODES_MAX - 1);
     w->cloud_id = id_of("c-sim");
     w->broker_up = true;
+    w->disk.era = 1;
     w->timing = (struct timing){.tick = 1000,          .heartbeat = 2000,   .node_expired = 8000,
                                 .placing = 12000,      .resend = 5000,      .resend_most = 40000,
                                 .pending = 60000,      .shutting_down = 20000, .inventory = 60000,
@@ -93,7 +95,7 @@ static void strike_process(struct world *w)
 static void strike(struct world *w)
 {
     int z = (int)rnd_below(w, (uint64_t)w->zones), n = (int)rnd_below(w, (uint64_t)w->nodes);
-    switch (rnd_below(w, 12)) {
+    switch (rnd_below(w, 14)) {
     case 0:
         if (w->broker_up) {
             bool wipe = chance(w, 0.4);
@@ -115,6 +117,13 @@ static void strike(struct world *w)
         break;
     case 5:
         host_foreign(w, z, n);
+        break;
+    case 6:
+        cloud_back_up(w);
+        break;
+    case 7:
+        if (chance(w, 0.3))
+            w->struck[FAULT_RESTORE] += cloud_restore(w, w->procs.data[0]);
         break;
     default:
         strike_process(w);
@@ -140,10 +149,22 @@ static void call_api(struct world *w)
     struct proc *cloud = w->procs.data[0];
     if (!cloud->up || cloud->paused)
         return;
-    if (chance(w, 0.5))
-        sim_run_instances(w, cloud);
-    else
+    switch (rnd_below(w, 8)) {
+    case 0:
+        sim_share(w, cloud);
+        break;
+    case 1:
+        sim_operate(w, cloud);
+        break;
+    case 2:
+    case 3:
+    case 4:
         sim_terminate(w, cloud);
+        break;
+    default:
+        sim_run_instances(w, cloud);
+        break;
+    }
 }
 
 static void tick_due(struct world *w)
@@ -173,7 +194,7 @@ static void one_step(struct world *w)
     else
         host_finish_job(w);
     /* what is quick in life is quick here: a few more happenings in the same moment */
-    for (uint64_t k = rnd_below(w, 6); k > 0; k--) {
+    for (uint64_t k = rnd_below(w, 16); k > 0; k--) {
         uint64_t more = rnd_below(w, 3);
         if (more == 0)
             broker_deliver(w);
@@ -232,6 +253,8 @@ static void world_free(struct world *w)
             array_free(&w->hosts[z][n].domains);
             array_free(&w->hosts[z][n].disks);
             array_free(&w->hosts[z][n].records);
+            array_free(&w->hosts[z][n].shared);
+            array_free(&w->hosts[z][n].operations);
             array_free(&w->hosts[z][n].late);
         }
     }
@@ -242,6 +265,19 @@ static void world_free(struct world *w)
     array_free(&w->disk.zones);
     array_free(&w->disk.nodes);
     array_free(&w->disk.outbox);
+    array_free(&w->disk.shared);
+    array_free(&w->disk.operations);
+    array_each(&w->texts, text)
+        free(*text);
+    array_free(&w->texts);
+    array_free(&w->operated);
+    array_free(&w->backup.instances);
+    array_free(&w->backup.reservations);
+    array_free(&w->backup.zones);
+    array_free(&w->backup.nodes);
+    array_free(&w->backup.outbox);
+    array_free(&w->backup.shared);
+    array_free(&w->backup.operations);
     array_free(&w->lazy);
     array_free(&w->promises);
 }

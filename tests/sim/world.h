@@ -32,6 +32,7 @@ enum fault {
     FAULT_UNROUTABLE,
     FAULT_JOB_FAILED,
     FAULT_JOB_UNKNOWN,
+    FAULT_RESTORE,     /* the cloud's rows become those of a backup */
     FAULTS,
 };
 
@@ -48,8 +49,8 @@ struct confirm {
 };
 
 struct sim_job {
-    enum node_effect_kind kind; /* JOB_START, JOB_CREATE, JOB_STOP or LIST */
-    struct id id;
+    enum node_effect_kind kind; /* JOB_START, JOB_CREATE, JOB_STOP, JOB_OPERATE or LIST */
+    struct id id;               /* of the instance; of the operation */
     uint64_t generation, serial, boot;
     struct size size;
     bool cut; /* a listing whose content was taken when it was asked for */
@@ -97,6 +98,7 @@ struct sim_domain {
     bool foreign;
     uint64_t generation;
     struct size size;
+    bool paused; /* made, and the creation went no further */
 };
 
 struct host {
@@ -106,6 +108,8 @@ struct host {
     ARRAY(struct sim_domain) domains;
     ARRAY(struct id) disks;
     ARRAY(struct node_record) records; /* durable */
+    ARRAY(struct node_shared) shared;  /* durable */
+    ARRAY(struct node_operation) operations; /* durable */
     struct node_self self;             /* durable */
     uint64_t boot_seen;                /* host boots, as the node's state folder knows */
     uint64_t boot_now;
@@ -119,14 +123,18 @@ struct promise {
     uint64_t starts, cuts_allowed;
     int64_t cloud_ticks; /* of cloud processes since it was accepted, in its present deadline */
     int deadline_state;  /* the state that deadline belongs to */
+    bool lost;           /* accepted after the backup that was restored: what runs of it is kept */
 };
 
 struct cloud_disk {
+    uint64_t era;
     ARRAY(struct cloud_instance) instances;
     ARRAY(struct cloud_reservation) reservations;
     ARRAY(struct cloud_zone) zones;
     ARRAY(struct cloud_node) nodes;
     ARRAY(struct outbox_row) outbox;
+    ARRAY(struct cloud_shared) shared;
+    ARRAY(struct cloud_operation) operations;
 };
 
 /* Writes that ride along and are not yet forced. */
@@ -139,6 +147,8 @@ struct lazy_write {
     struct cloud_zone zone;
     struct cloud_node node;
     struct outbox_row outbox;
+    struct cloud_shared shared;
+    struct cloud_operation operation;
 };
 
 struct world {
@@ -157,7 +167,11 @@ struct world {
     struct host hosts[ZONES_MAX][NODES_MAX];
     struct cloud_disk disk;
     ARRAY(struct lazy_write) lazy;
+    struct cloud_disk backup;
+    size_t backed_up; /* how many promises the backup knows; 0: there is none */
     ARRAY(struct promise) promises;
+    ARRAY(char *) texts;        /* what rows on disk point to */
+    ARRAY(struct id) operated;  /* each operation that a host was made to do */
     struct life_counts *counts;
     uint64_t *struck; /* per enum fault */
     uint64_t foreign_made;
@@ -196,12 +210,18 @@ bool host_has_disk(const struct host *h, const struct id *id);
 /* shells.c: carry out the models' effects */
 void proc_start(struct world *w, struct proc *p);
 void proc_crash(struct world *w, struct proc *p);
+void cloud_back_up(struct world *w);
+bool cloud_restore(struct world *w, struct proc *cloud);
 void cloud_settle(struct world *w, struct proc *p);
 void cluster_settle(struct world *w, struct proc *p);
 void node_settle(struct world *w, struct proc *p);
 void proc_tick(struct world *w, struct proc *p);
 void sim_run_instances(struct world *w, struct proc *cloud);
 void sim_terminate(struct world *w, struct proc *cloud);
+/* What the body of a shared object says here: its members and those of the objects it mentions. */
+char *sim_shared_body(const struct cloud_model *c, const struct cloud_shared *s);
+void sim_share(struct world *w, struct proc *cloud);
+void sim_operate(struct world *w, struct proc *cloud);
 
 /* laws.c */
 void broken(struct world *w, const char *format, ...) _printf_(2, 3) __attribute__((noreturn));
@@ -210,6 +230,7 @@ void law_started(struct world *w, int zone, int node, const struct sim_domain *d
 void law_acked(struct world *w, const struct proc *p, const struct message *m);
 void law_obeyed(struct world *w, const struct proc *p, const struct message *m);
 void law_reported(struct world *w, const struct proc *p, const struct message *m);
+void law_operated(struct world *w, const struct id *operation);
 void law_row_settled(struct world *w, const struct cloud_model *c, const struct cloud_removed *r);
 void law_loaded(struct world *w, const struct cloud_model *c);
 void law_foreign(struct world *w);

@@ -74,8 +74,8 @@ static const struct {
     {&API_MALFORMED_QUERY_STRING, "ImageId=twice"},
     {&API_INVALID_PARAMETER_VALUE, "EbsOptimized=yes"},
     {&API_UNSUPPORTED_OPERATION, "KernelId=aki-1"},
-    {&API_UNSUPPORTED_OPERATION, "UserData=aGVsbG8%3D"},
-    {&API_UNSUPPORTED_OPERATION, "SecurityGroupId.1=sg-1"},
+    {&API_UNSUPPORTED_OPERATION, "IamInstanceProfile.Name=x"},
+    {&API_UNSUPPORTED_OPERATION, "NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.Ipv6Addresses.1.Ipv6Address=%3A%3A1"},
 };
 
 static void test_query_refuses(void **state)

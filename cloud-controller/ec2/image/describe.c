@@ -3,8 +3,6 @@
 #include "cloud-controller/ec2/common.h"
 #include "common/base/clock.h"
 
-#define TAGS_MAX 50
-
 static const char *const filter_names[] = {
     "architecture", "description", "hypervisor", "image-id", "image-type", "is-public",           "manifest-location", "name",
     "owner-id",     "owner-alias", "root-device-name", "root-device-type", "state", "state-reason-code",
@@ -16,32 +14,22 @@ struct describe {
     struct ec2_describe_images_response *out;
 };
 
-static const char *value_of(const char *name, const struct ec2_image *i)
+static void collect(const struct ec2_image *i, facts *f)
 {
-    const struct {
-        const char *name, *value;
-    } values[] = {
-        {"architecture", i->architecture},
-        {"description", i->description},
-        {"hypervisor", i->hypervisor},
-        {"image-id", i->image_id},
-        {"image-type", i->image_type},
-        {"is-public", i->is_public ? "true" : "false"},
-        {"manifest-location", i->image_location},
-        {"name", i->name},
-        {"owner-id", i->image_owner_id},
-        {"owner-alias", NULL},
-        {"root-device-name", i->root_device_name},
-        {"root-device-type", i->root_device_type},
-        {"state", i->image_state},
-        {"state-reason-code", i->state_reason ? i->state_reason->code : NULL},
-        {"virtualization-type", i->virtualization_type},
-    };
-    for (size_t k = 0; k < ARRAY_SIZE(values); k++) {
-        if (streq(name, values[k].name))
-            return values[k].value;
-    }
-    return NULL;
+    fact_add(f, "architecture", i->architecture);
+    fact_add(f, "description", i->description);
+    fact_add(f, "hypervisor", i->hypervisor);
+    fact_add(f, "image-id", i->image_id);
+    fact_add(f, "image-type", i->image_type);
+    fact_flag(f, "is-public", i->is_public);
+    fact_add(f, "manifest-location", i->image_location);
+    fact_add(f, "name", i->name);
+    fact_add(f, "owner-id", i->image_owner_id);
+    fact_add(f, "root-device-name", i->root_device_name);
+    fact_add(f, "root-device-type", i->root_device_type);
+    fact_add(f, "state", i->image_state);
+    fact_add(f, "state-reason-code", i->state_reason ? i->state_reason->code : NULL);
+    fact_add(f, "virtualization-type", i->virtualization_type);
 }
 
 static void fill(const struct store_image *row, const store_tags *tags, struct ec2_image *ret)
@@ -68,11 +56,7 @@ static void fill(const struct store_image *row, const store_tags *tags, struct e
         ret->state_reason->code = xstrdup("Client.InvalidImage");
         ret->state_reason->message = xstrdup(row->reason);
     }
-    array_each(tags, tag) {
-        struct ec2_instance_tag *t = array_add(&ret->tag_set);
-        t->key = xstrdup(tag->key);
-        t->value = xstrdup(tag->value);
-    }
+    tags_put(tags, &ret->tag_set);
 }
 
 static bool owner_wanted(const struct describe *d, const struct store_image *row)
@@ -92,27 +76,23 @@ static bool passes(const struct describe *d, const struct store_image *row, cons
     bool named = !d->in->image_id.len;
     array_each(&d->in->image_id, id)
         named |= id_is(&row->id, *id);
-    array_each(&d->in->filter, f) {
-        bool about_tags;
-        bool ok = filter_tags(f, tags, &about_tags);
-        named &= about_tags ? ok : filter_any(f, value_of(f->name, image));
-    }
+    facts f = {0};
+    collect(image, &f);
+    named = named && filters_pass(d->in->filter.data, d->in->filter.len, &f, tags);
+    facts_free(&f);
     return named && owner_wanted(d, row);
 }
 
 static struct error *add(struct describe *d, struct db_tx *tx, const struct store_image *row)
 {
-    store_tags tags = {0};
-    RETURN_IF_ERROR(store_tag_list(tx, d->ctx->account.text, row->id.text, NULL, NULL, TAGS_MAX, &tags));
+    _cleanup_tags_ store_tags tags = {0};
+    RETURN_IF_ERROR(tags_read(tx, d->ctx->account.text, row->id.text, &tags));
     struct ec2_image *image = array_add(&d->out->images_set);
     fill(row, &tags, image);
     if (!passes(d, row, image, &tags)) {
         shape_free(&ec2_image_shape, image);
         d->out->images_set.len--;
     }
-    array_each(&tags, tag)
-        store_tag_free(tag);
-    array_free(&tags);
     return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
-#include "cloud-controller/ec2/common.h"
+#include "cloud-controller/ec2/instance/view.h"
 
 struct terminate {
     struct request_ctx *ctx;
@@ -22,15 +22,15 @@ static struct error *change(struct brain *b, struct db_tx *tx, struct cloud_mode
     struct terminate *t = arg;
     array_each(&t->in->instance_id, id) {
         if (!own(t, c, *id))
-            return error_new(EC2_INVALID_INSTANCE_ID_NOT_FOUND, "The instance ID '%s' does not exist", *id);
+            return instance_not_found(*id, 1);
     }
     array_each(&t->in->instance_id, id) {
         struct cloud_instance *i = own(t, c, *id);
         enum instance_state before = cloud_terminate(c, i, t->ctx->request_id);
         struct ec2_instance_state_change *line = array_add(&t->out->instances_set);
         line->instance_id = xstrdup(*id);
-        ec2_state_fill(&line->previous_state, before);
-        ec2_state_fill(&line->current_state, i->state);
+        instance_state_fill(&line->previous_state, before);
+        instance_state_fill(&line->current_state, i->state);
     }
     return NULL;
 }
@@ -39,10 +39,7 @@ struct error *ec2_terminate_instances(struct request_ctx *ctx, const struct ec2_
                                       struct ec2_terminate_instances_response *ret_out)
 {
     struct terminate t = {ctx, in, ret_out};
-    array_each(&in->instance_id, id) {
-        if (!ec2_id_ok(*id, "i-"))
-            return error_new(EC2_INVALID_INSTANCE_ID_MALFORMED, "Invalid id: \"%.80s\"", *id);
-    }
+    RETURN_IF_ERROR(instance_check_ids(in->instance_id.data, in->instance_id.len));
     RETURN_IF_ERROR(authorize(ctx, in->instance_id.data[0]));
     return brain_change(ctx->cloud->brain, DB_FORCED | DB_RESCUE, change, &t);
 }

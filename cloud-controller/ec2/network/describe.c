@@ -21,21 +21,6 @@ static bool named(const struct describe *d, const char *id)
     return wanted;
 }
 
-/* Names and values of what a filter may look at, in pairs, NULL at the end. */
-static bool passes(const struct describe *d, const store_tags *tags, const char *const *pairs)
-{
-    for (size_t i = 0; i < d->filters_len; i++) {
-        const struct ec2_filter *f = &d->filters[i];
-        bool about;
-        bool ok = filter_tags(f, tags, &about);
-        for (size_t k = 0; !about && pairs[k]; k += 2)
-            ok |= streq(f->name, pairs[k]) && filter_any(f, pairs[k + 1]);
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
 /* Every id that was asked for must be one of the account's. */
 static struct error *check_ids(const struct describe *d, const char *const *known, size_t len,
                                const struct error_code *code, const char *what)
@@ -50,24 +35,13 @@ static struct error *check_ids(const struct describe *d, const char *const *know
     return NULL;
 }
 
-static void put_tags(const store_tags *tags, void *list)
-{
-    struct api_list *to = list;
-    array_each(tags, tag) {
-        struct ec2_instance_tag *t = api_list_add(to, sizeof *t);
-        t->key = xstrdup(tag->key);
-        t->value = xstrdup(tag->value);
-    }
-}
-
-static void tags_free(store_tags *tags)
-{
-    array_each(tags, tag)
-        store_tag_free(tag);
-    array_free(tags);
-}
-
 /* ---- VPCs ---- */
+
+/* Its one range is associated with it from the start. */
+static char *association_id(const struct store_vpc *row)
+{
+    return xasprintf("vpc-cidr-assoc-%s", row->id.text + strlen("vpc-"));
+}
 
 static void add_vpc(const struct describe *d, const struct store_vpc *row, const store_tags *tags)
 {
@@ -81,7 +55,40 @@ static void add_vpc(const struct describe *d, const struct store_vpc *row, const
     v->instance_tenancy = xstrdup("default");
     v->is_default = row->is_default;
     v->has_is_default = true;
-    put_tags(tags, &v->tag_set);
+    struct ec2_vpc_cidr_association *a = array_add(&v->cidr_block_association_set);
+    a->association_id = association_id(row);
+    a->cidr_block = xstrdup(row->cidr);
+    a->cidr_block_state = xnew0(struct ec2_cidr_state);
+    a->cidr_block_state->state = xstrdup("associated");
+    tags_put(tags, &v->tag_set);
+}
+
+static void vpc_facts(const struct describe *d, const struct store_vpc *row, facts *f)
+{
+    _cleanup_free_ char *association = association_id(row);
+    fact_add(f, "cidr", row->cidr);
+    fact_add(f, "cidr-block", row->cidr);
+    fact_add(f, "cidr-block-association.association-id", association);
+    fact_add(f, "cidr-block-association.cidr-block", row->cidr);
+    fact_add(f, "cidr-block-association.state", "associated");
+    fact_add(f, "dhcp-options-id", "default");
+    fact_flag(f, "is-default", row->is_default);
+    fact_flag(f, "isDefault", row->is_default);
+    fact_add(f, "owner-id", d->ctx->account.text);
+    fact_add(f, "state", "available");
+    fact_add(f, "vpc-id", row->id.text);
+}
+
+static struct error *show_vpc(struct db_tx *tx, const struct describe *d, const struct store_vpc *row)
+{
+    _cleanup_tags_ store_tags tags = {0};
+    facts f = {0};
+    RETURN_IF_ERROR(tags_read(tx, d->ctx->account.text, row->id.text, &tags));
+    vpc_facts(d, row, &f);
+    if (named(d, row->id.text) && filters_pass(d->filters, d->filters_len, &f, &tags))
+        add_vpc(d, row, &tags);
+    facts_free(&f);
+    return NULL;
 }
 
 static struct error *read_vpcs(struct db_tx *tx, void *arg)
@@ -96,15 +103,8 @@ static struct error *read_vpcs(struct db_tx *tx, void *arg)
         e = check_ids(d, known, rows.len, &EC2_INVALID_VPC_ID_NOT_FOUND, "vpc");
     free(known);
     array_each(&rows, row) {
-        store_tags tags = {0};
         if (!e)
-            e = store_tag_list(tx, d->ctx->account.text, row->id.text, NULL, NULL, TAGS_MAX, &tags);
-        const char *const pairs[] = {"vpc-id", row->id.text, "cidr", row->cidr, "cidr-block", row->cidr, "state", "available",
-                                     "owner-id", d->ctx->account.text, "is-default", row->is_default ? "true" : "false",
-                                     "isDefault", row->is_default ? "true" : "false", NULL};
-        if (!e && named(d, row->id.text) && passes(d, &tags, pairs))
-            add_vpc(d, row, &tags);
-        tags_free(&tags);
+            e = show_vpc(tx, d, row);
         store_vpc_free(row);
     }
     array_free(&rows);
@@ -119,8 +119,11 @@ static struct error *no_token(const char *token)
 struct error *ec2_describe_vpcs(struct request_ctx *ctx, const struct ec2_describe_vpcs_request *in,
                                 struct ec2_describe_vpcs_response *ret_out)
 {
-    static const char *const names[] = {"vpc-id",   "cidr",       "cidr-block", "state",
-                                        "owner-id", "is-default", "isDefault",  NULL};
+    static const char *const names[] = {
+        "cidr", "cidr-block", "cidr-block-association.association-id", "cidr-block-association.cidr-block",
+        "cidr-block-association.state", "dhcp-options-id", "ipv6-cidr-block-association.association-id",
+        "ipv6-cidr-block-association.ipv6-cidr-block", "ipv6-cidr-block-association.ipv6-pool",
+        "ipv6-cidr-block-association.state", "is-default", "isDefault", "owner-id", "state", "vpc-id", NULL};
     struct describe d = {ctx, in->vpc_id.data, in->vpc_id.len, in->filter.data, in->filter.len, ret_out};
     RETURN_IF_ERROR(filters_check(in->filter.data, in->filter.len, names, true));
     RETURN_IF_ERROR(authorize(ctx, "*"));
@@ -130,45 +133,98 @@ struct error *ec2_describe_vpcs(struct request_ctx *ctx, const struct ec2_descri
 
 /* ---- subnets ---- */
 
-static char *cidr_of(const struct store_subnet *s)
-{
-    return xasprintf("%u.%u.%u.%u/%u", s->first >> 24, s->first >> 16 & 255, s->first >> 8 & 255, s->first & 255,
-                     s->prefix);
-}
+/* A subnet with what else its answer tells. */
+struct subnet_view {
+    const struct store_subnet *row;
+    char *cidr, *arn, *zone_id;
+    int64_t available;
+    bool maps_public;
+};
 
-static void add_subnet(const struct describe *d, const struct store_subnet *row, uint64_t used, const store_tags *tags)
+static void add_subnet(const struct describe *d, const struct subnet_view *v, const store_tags *tags)
 {
     struct ec2_describe_subnets_response *out = d->out;
     struct ec2_subnet *s = array_add(&out->subnet_set);
-    s->subnet_id = xstrdup(row->id.text);
+    s->subnet_id = xstrdup(v->row->id.text);
     s->state = xstrdup("available");
-    s->vpc_id = xstrdup(row->vpc.text);
+    s->vpc_id = xstrdup(v->row->vpc.text);
     s->owner_id = xstrdup(d->ctx->account.text);
-    s->cidr_block = cidr_of(row);
-    s->available_ip_address_count = (int64_t)((1ull << (32 - row->prefix)) - 5 - used);
-    s->availability_zone = xstrdup(row->zone.text);
-    s->default_for_az = true;
-    s->map_public_ip_on_launch = false;
+    s->cidr_block = xstrdup(v->cidr);
+    s->subnet_arn = xstrdup(v->arn);
+    s->available_ip_address_count = v->available;
+    s->availability_zone = xstrdup(v->row->zone.text);
+    s->availability_zone_id = xstrdup(v->zone_id);
+    s->default_for_az = v->row->is_default;
+    s->map_public_ip_on_launch = v->maps_public;
     s->has_available_ip_address_count = s->has_default_for_az = s->has_map_public_ip_on_launch = true;
-    put_tags(tags, &s->tag_set);
+    s->has_map_customer_owned_ip_on_launch = s->has_assign_ipv6_address_on_creation = true;
+    s->has_enable_dns64 = s->has_ipv6_native = true;
+    s->private_dns_name_options_on_launch = xnew0(struct ec2_subnet_name_options);
+    s->private_dns_name_options_on_launch->hostname_type = xstrdup("ip-name");
+    s->private_dns_name_options_on_launch->has_enable_resource_name_dns_a_record = true;
+    s->private_dns_name_options_on_launch->has_enable_resource_name_dns_aaaa_record = true;
+    tags_put(tags, &s->tag_set);
+}
+
+static void subnet_facts(const struct describe *d, const struct subnet_view *v, facts *f)
+{
+    static const char *const nevers[] = {"enable-dns64", "ipv6-native", "map-customer-owned-ip-on-launch",
+                                         "private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
+                                         "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record"};
+    for (size_t i = 0; i < ARRAY_SIZE(nevers); i++)
+        fact_flag(f, nevers[i], false);
+    fact_add(f, "availability-zone", v->row->zone.text);
+    fact_add(f, "availabilityZone", v->row->zone.text);
+    fact_add(f, "availability-zone-id", v->zone_id);
+    fact_add(f, "availabilityZoneId", v->zone_id);
+    fact_number(f, "available-ip-address-count", v->available);
+    fact_add(f, "cidr", v->cidr);
+    fact_add(f, "cidr-block", v->cidr);
+    fact_add(f, "cidrBlock", v->cidr);
+    fact_flag(f, "default-for-az", v->row->is_default);
+    fact_flag(f, "defaultForAz", v->row->is_default);
+    fact_flag(f, "map-public-ip-on-launch", v->maps_public);
+    fact_add(f, "owner-id", d->ctx->account.text);
+    fact_add(f, "private-dns-name-options-on-launch.hostname-type", "ip-name");
+    fact_add(f, "state", "available");
+    fact_add(f, "subnet-arn", v->arn);
+    fact_add(f, "subnet-id", v->row->id.text);
+    fact_add(f, "vpc-id", v->row->vpc.text);
+}
+
+static char *zone_id_of(const struct describe *d, const char *zone)
+{
+    const struct config_list *zones = &d->ctx->cloud->config->zones;
+    for (size_t i = 0; i < zones->len; i++) {
+        if (streq(zones->items[i], zone))
+            return ec2_zone_id(i);
+    }
+    return NULL;
 }
 
 static struct error *show_subnet(struct db_tx *tx, const struct describe *d, const struct store_subnet *row)
 {
-    store_tags tags = {0};
+    _cleanup_tags_ store_tags tags = {0};
+    const struct cidr range = {row->first, row->prefix};
+    facts f = {0};
     uint64_t used = 0;
-    struct error *e = store_tag_list(tx, d->ctx->account.text, row->id.text, NULL, NULL, TAGS_MAX, &tags);
-    if (!e)
-        e = store_address_count(tx, row->id.text, &used);
-    _cleanup_free_ char *cidr = cidr_of(row);
-    const char *const pairs[] = {"subnet-id", row->id.text, "vpc-id", row->vpc.text, "availability-zone", row->zone.text,
-                                 "availabilityZone", row->zone.text, "cidr", cidr, "cidr-block", cidr,
-                                 "state", "available", "owner-id", d->ctx->account.text, "default-for-az", "true",
-                                 "defaultForAz", "true", NULL};
-    if (!e && named(d, row->id.text) && passes(d, &tags, pairs))
-        add_subnet(d, row, used, &tags);
-    tags_free(&tags);
-    return e;
+    RETURN_IF_ERROR(tags_read(tx, d->ctx->account.text, row->id.text, &tags));
+    RETURN_IF_ERROR(store_address_count(tx, row->id.text, &used));
+    struct subnet_view v = {.row = row,
+                            .cidr = cidr_text(range),
+                            .arn = xasprintf("arn:aws:ec2:%s:%s:subnet/%s", d->ctx->cloud->config->region,
+                                             d->ctx->account.text, row->id.text),
+                            .zone_id = zone_id_of(d, row->zone.text),
+                            .available = (int64_t)(cidr_size(range) - 5 - used),
+                            .maps_public = row->is_default && d->ctx->cloud->has_public_network};
+    subnet_facts(d, &v, &f);
+    if (named(d, row->id.text) && filters_pass(d->filters, d->filters_len, &f, &tags))
+        add_subnet(d, &v, &tags);
+    facts_free(&f);
+    free(v.cidr);
+    free(v.arn);
+    free(v.zone_id);
+    return NULL;
 }
 
 static struct error *read_subnets(struct db_tx *tx, void *arg)
@@ -191,8 +247,15 @@ static struct error *read_subnets(struct db_tx *tx, void *arg)
 struct error *ec2_describe_subnets(struct request_ctx *ctx, const struct ec2_describe_subnets_request *in,
                                    struct ec2_describe_subnets_response *ret_out)
 {
-    static const char *const names[] = {"subnet-id", "vpc-id", "availability-zone", "availabilityZone", "cidr",
-                                        "cidr-block", "state", "owner-id", "default-for-az", "defaultForAz", NULL};
+    static const char *const names[] = {
+        "availability-zone", "availabilityZone", "availability-zone-id", "availabilityZoneId",
+        "available-ip-address-count", "cidr", "cidr-block", "cidrBlock", "customer-owned-ipv4-pool", "default-for-az",
+        "defaultForAz", "enable-dns64", "enable-lni-at-device-index", "ipv6-cidr-block-association.association-id",
+        "ipv6-cidr-block-association.ipv6-cidr-block", "ipv6-cidr-block-association.state", "ipv6-native",
+        "map-customer-owned-ip-on-launch", "map-public-ip-on-launch", "outpost-arn", "owner-id",
+        "private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
+        "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
+        "private-dns-name-options-on-launch.hostname-type", "state", "subnet-arn", "subnet-id", "vpc-id", NULL};
     struct describe d = {ctx, in->subnet_id.data, in->subnet_id.len, in->filter.data, in->filter.len, ret_out};
     RETURN_IF_ERROR(filters_check(in->filter.data, in->filter.len, names, true));
     RETURN_IF_ERROR(authorize(ctx, "*"));

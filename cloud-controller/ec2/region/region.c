@@ -38,7 +38,7 @@ struct zones {
     struct ec2_describe_availability_zones_response *out;
 };
 
-static char *zone_id(size_t ordinal)
+char *ec2_zone_id(size_t ordinal)
 {
     return xasprintf("mle1-az%zu", ordinal + 1);
 }
@@ -89,7 +89,7 @@ static struct error *list_zones(struct brain *b, struct db_tx *tx, struct cloud_
     }
     for (size_t k = 0; k < c->zones.len; k++) {
         const struct cloud_zone *z = c->zones.data[k];
-        _cleanup_free_ char *id = zone_id(k);
+        _cleanup_free_ char *id = ec2_zone_id(k);
         bool alive = z->heard && z->silent < brain_timing(b)->node_expired;
         const char *state = alive ? "available" : "unavailable";
         if (zone_passes(q, z, id, state))

@@ -13,15 +13,26 @@ struct tagging {
     size_t tags_len;
 };
 
+static const struct {
+    const char *prefix;
+    const struct error_code *code;
+} not_found[] = {
+    {"i-", &EC2_INVALID_INSTANCE_ID_NOT_FOUND},  {"ami-", &EC2_INVALID_AMIID_NOT_FOUND},
+    {"key-", &EC2_INVALID_KEY_PAIR_NOT_FOUND},   {"sg-", &EC2_INVALID_GROUP_NOT_FOUND},
+    {"subnet-", &EC2_INVALID_SUBNET_ID_NOT_FOUND}, {"vpc-", &EC2_INVALID_VPC_ID_NOT_FOUND},
+};
+
 /* The type of a resource that the caller owns; what it does not own does not exist for it. */
 static struct error *target(struct db_tx *tx, const struct tagging *t, const char *resource, const char **ret_type)
 {
     struct error *e = store_tag_target(tx, t->ctx->account.text, resource, ret_type);
     if (!error_is(e, &ERROR_NOT_FOUND))
         return e;
-    const struct error_code *code = str_starts(resource, "i-")     ? &EC2_INVALID_INSTANCE_ID_NOT_FOUND
-                                    : str_starts(resource, "ami-") ? &EC2_INVALID_AMIID_NOT_FOUND
-                                                                   : &EC2_INVALID_ID;
+    const struct error_code *code = &EC2_INVALID_ID;
+    for (size_t i = 0; i < ARRAY_SIZE(not_found); i++) {
+        if (str_starts(resource, not_found[i].prefix))
+            code = not_found[i].code;
+    }
     return error_recode(e, code, "The ID '%.80s' does not exist", resource);
 }
 
