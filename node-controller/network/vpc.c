@@ -581,6 +581,8 @@ struct error *vpc_check(struct network *n, struct vpc *v)
     bool linked = false;
     if (!v->built || !same_namespace(v))
         return error_new(ERROR_NOT_FOUND, "its namespace is gone");
+    if (!v->ruled)
+        return error_new(ERROR_NOT_FOUND, "a change of its rules failed");
     RETURN_IF_ERROR(netns_run(v->ns, look_inside, v));
     RETURN_IF_ERROR(has_device(n->host, v->link, &linked));
     if (!linked)

@@ -184,17 +184,34 @@ static void remove_dir(const char *dir)
     OK(spawn_check(&rm));
 }
 
+/* What a failed test left goes as well. */
 static void drop_node(struct node *n)
 {
+    if (n->network)
+        kill_node(n);
+    start_node(n);
+    OK(network_restore(n->network, NULL, 0, NULL, 0, NULL, 0));
     kill_node(n);
     machine_free(n->machine);
     free(n->dir);
     free(n->prefix);
 }
 
+static void drop_guests(void)
+{
+    _cleanup_free_ char *prefix = xasprintf("mtest%d-g", getpid());
+    DIR *d = opendir(NETNS_FOLDER);
+    for (const struct dirent *entry; d && (entry = readdir(d));)
+        if (str_starts(entry->d_name, prefix))
+            machine_ip(w.host, "netns del %s", entry->d_name);
+    if (d)
+        closedir(d);
+}
+
 static int teardown(void **state)
 {
     (void)state;
+    drop_guests();
     drop_node(&w.a);
     drop_node(&w.b);
     machine_free(w.host);
