@@ -219,6 +219,7 @@ static struct error *set_inside(void *arg)
         {"net/ipv6/conf/all/disable_ipv6", "1"},    {"net/ipv6/conf/default/disable_ipv6", "1"},
         {"net/ipv4/conf/all/send_redirects", "0"},  {"net/ipv4/conf/default/send_redirects", "0"},
         {"net/ipv4/conf/all/accept_redirects", "0"}, {"net/ipv4/ip_forward", "1"},
+        {"net/ipv4/conf/all/arp_announce", "2"}, /* guests are asked by their gateway, not by 169.254.169.254 */
     };
     (void)arg;
     struct error *e = sysctl_set("net/bridge/bridge-nf-call-iptables", "1");
