@@ -219,6 +219,7 @@ static struct error *set_inside(void *arg)
         {"net/ipv6/conf/all/disable_ipv6", "1"},    {"net/ipv6/conf/default/disable_ipv6", "1"},
         {"net/ipv4/conf/all/send_redirects", "0"},  {"net/ipv4/conf/default/send_redirects", "0"},
         {"net/ipv4/conf/all/accept_redirects", "0"}, {"net/ipv4/ip_forward", "1"},
+        {"net/ipv4/conf/all/arp_announce", "2"}, /* guests are asked by their gateway, not by 169.254.169.254 */
     };
     (void)arg;
     struct error *e = sysctl_set("net/bridge/bridge-nf-call-iptables", "1");
@@ -358,23 +359,29 @@ struct error *vpc_plug(struct network *n, struct vpc *v, const struct card *c)
     return error_wrap(netns_batch(v->ns, "ip", str_text(&batch)), "plugging %s", c->tap);
 }
 
+/* Devices go by themselves too, with their domain or namespace: what matters is that it is gone. */
+static struct error *delete_device(int ns, const char *name)
+{
+    _cleanup_free_ char *batch = xasprintf("link del %s\n", name);
+    bool there = false;
+    RETURN_IF_ERROR(has_device(ns, name, &there));
+    struct error *e = there ? netns_batch(ns, "ip", batch) : NULL;
+    if (!e)
+        return NULL;
+    struct error *look = has_device(ns, name, &there);
+    if (look || there) {
+        error_free(look);
+        return e;
+    }
+    return error_free(e);
+}
+
 /* It goes with its domain; one that has no domain goes now. */
 struct error *vpc_unplug(struct network *n, struct vpc *v, const struct card *c)
 {
-    _cleanup_free_ char *batch = xasprintf("link del %s\n", c->tap);
-    const int where[] = {v->ns, n->host};
-    for (size_t k = 0; k < ARRAY_SIZE(where); k++) {
-        bool there = false;
-        if (where[k] >= 0)
-            RETURN_IF_ERROR(has_device(where[k], c->tap, &there));
-        struct error *e = there ? netns_batch(where[k], "ip", batch) : NULL;
-        if (e) /* it may have gone by itself meanwhile */
-            RETURN_IF_ERROR(has_device(where[k], c->tap, &there));
-        if (e && !there)
-            e = error_free(e);
-        RETURN_IF_ERROR(e);
-    }
-    return NULL;
+    if (v->ns >= 0)
+        RETURN_IF_ERROR(delete_device(v->ns, c->tap));
+    return delete_device(n->host, c->tap);
 }
 
 static bool segment_used(const struct vpc *v, const struct segment *s)
@@ -387,15 +394,10 @@ static bool segment_used(const struct vpc *v, const struct segment *s)
 
 static struct error *remove_segment(struct vpc *v, const struct segment *s)
 {
-    const char *const devices[] = {s->wire, s->bridge};
-    _cleanup_str_ struct str batch = STR_INIT;
-    for (size_t k = 0; k < ARRAY_SIZE(devices); k++) {
-        bool there = false;
-        RETURN_IF_ERROR(has_device(v->ns, devices[k], &there));
-        if (there)
-            str_printf(&batch, "link del %s\n", devices[k]);
-    }
-    return netns_batch(v->ns, "ip", str_text(&batch));
+    if (v->ns < 0)
+        return NULL;
+    RETURN_IF_ERROR(delete_device(v->ns, s->wire));
+    return delete_device(v->ns, s->bridge);
 }
 
 struct error *vpc_trim(struct network *n, struct vpc *v)
@@ -451,14 +453,6 @@ static struct error *remove_namespace(struct network *n, const char *name)
     return netns_batch(n->host, "ip", last);
 }
 
-static struct error *remove_link(struct network *n, const char *name)
-{
-    _cleanup_free_ char *batch = xasprintf("link del %s\n", name);
-    bool there = false;
-    RETURN_IF_ERROR(has_device(n->host, name, &there));
-    return there ? netns_batch(n->host, "ip", batch) : NULL;
-}
-
 struct error *vpc_destroy(struct network *n, struct vpc *v)
 {
     if (v->announced && n->on_vpc_gone)
@@ -467,8 +461,8 @@ struct error *vpc_destroy(struct network *n, struct vpc *v)
     RETURN_IF_ERROR(dhcp_stop(n, v->folder));
     if (v->ns >= 0)
         close(TAKE_FD(v->ns));
+    RETURN_IF_ERROR(delete_device(n->host, v->link));
     RETURN_IF_ERROR(remove_namespace(n, v->name));
-    RETURN_IF_ERROR(remove_link(n, v->link));
     map_take(n->vpcs, v->id.text);
     vpc_free(v);
     /* The last guest takes the table along. */
@@ -516,8 +510,8 @@ static struct error *remove_stray(struct network *n, const char *id)
         return NULL;
     log_info("%s has no instance: it is removed", name);
     RETURN_IF_ERROR(dhcp_stop(n, folder));
-    RETURN_IF_ERROR(remove_namespace(n, name));
-    return remove_link(n, link);
+    RETURN_IF_ERROR(delete_device(n->host, link));
+    return remove_namespace(n, name);
 }
 
 struct error *vpc_remove_strays(struct network *n)
@@ -588,6 +582,8 @@ struct error *vpc_check(struct network *n, struct vpc *v)
     bool linked = false;
     if (!v->built || !same_namespace(v))
         return error_new(ERROR_NOT_FOUND, "its namespace is gone");
+    if (!v->ruled)
+        return error_new(ERROR_NOT_FOUND, "a change of its rules failed");
     RETURN_IF_ERROR(netns_run(v->ns, look_inside, v));
     RETURN_IF_ERROR(has_device(n->host, v->link, &linked));
     if (!linked)
