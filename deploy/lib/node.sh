@@ -31,7 +31,6 @@ state-dir = $BASE/state/node-$n
 hypervisor-uri = ${MALLEE_HYPERVISOR_URI:-qemu+unix:///system?socket=$BASE/nodes/node-$n/run/libvirt-sock}
 domain-type = ${MALLEE_DOMAIN_TYPE:-$DOMAIN_TYPE}
 emulator = $EMULATOR
-brick-dir = $BASE/brick
 store-url = https://$HOST_ADDRESS:$STORE_NODE_PORT
 store-region = $REGION
 store-credentials-file = $BASE/state/system/node
