@@ -78,6 +78,7 @@ def test_by_boto3_with_user_data_and_required_tokens(cloud):
     cloud.ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance])
 
 
+@pytest.mark.skipif(not os.environ.get("MALLEE_LONG"), reason="with --long: three more boots")
 def test_by_the_javascript_sdk(cloud):
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
