@@ -134,7 +134,7 @@ static void add_resolvers(const struct network *n, struct str *out)
     error_free(e);
     const char *cursor = text;
     str_add(out, "dhcp-option=option:dns-server");
-    for (char *line; (line = str_next_piece(&cursor, '\n')) || cursor; free(line)) {
+    for (char *line; (line = str_next_piece(&cursor, '\n')); free(line)) {
         uint32_t address;
         char *host = line && str_starts(line, "nameserver") ? line + strlen("nameserver") : NULL;
         if (!host)
