@@ -15,6 +15,8 @@ import test_strikes
 from cloud import wait_for
 from guests import GuestCloud
 
+BOOTS_LINUX = True  # tests/run --sanitize leaves it out
+
 LONG = bool(os.environ.get("MALLEE_LONG"))
 SEED = int(os.environ.get("MALLEE_SEED", "1"))
 FAULTS = test_strikes.FAULTS if LONG else []

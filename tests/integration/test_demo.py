@@ -10,6 +10,8 @@ import pytest
 
 from cloud import Cloud, wait_for
 
+BOOTS_LINUX = True  # tests/run --sanitize leaves it out
+
 AGAIN_SECONDS = 45
 
 

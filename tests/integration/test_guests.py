@@ -15,6 +15,8 @@ import pytest
 from cloud import BUILD, SRC, wait_for
 from guests import GuestCloud
 
+BOOTS_LINUX = True  # tests/run --sanitize leaves it out
+
 
 @pytest.fixture(scope="module")
 def cloud():
