@@ -10,14 +10,9 @@ tests_lib_volley_SOURCES = tests/lib/volley.c
 
 noinst_DATA = tests/lib/flushcount.so
 CLEANFILES += tests/lib/flushcount.so
-<<<<<<< HEAD
-EXTRA_DIST += tests/lib/flushcount.c tests/lib/cloud.py tests/lib/ec2_model.py tests/lib/pytest_lines.py \
-	tests/lib/guests.py tests/lib/stand_in_metadata.py tests/lib/tsan.supp
-=======
 EXTRA_DIST += tests/bench/control-plane tests/bench/render tests/clients/ec2-js/life.mjs tests/clients/ec2-js/package.json
 EXTRA_DIST += tests/lib/guests.py tests/lib/flushcount.c tests/lib/cloud.py tests/lib/ec2_model.py tests/lib/pytest_lines.py \
 	tests/lib/stand_in_metadata.py tests/lib/tsan.supp
->>>>>>> main
 tests/lib/flushcount.so: tests/lib/flushcount.c config.h
 	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 $(WARN_CFLAGS) -O1 -g -fPIC -shared -I$(top_builddir) \
 		-o $@ $(srcdir)/tests/lib/flushcount.c -ldl
