@@ -111,7 +111,7 @@ static struct error *prepare(struct job *j)
     _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
     RETURN_IF_ERROR(read_body(j, &body));
     RETURN_IF_ERROR(fetch_base(j, body, &base));
-    RETURN_IF_ERROR(instance_dir_prepare(dir, base, (uint32_t)j->node->config->first_uid));
+    RETURN_IF_ERROR(instance_dir_prepare(dir, base, j->record.size.disk_gib << 30, (uint32_t)j->node->config->first_uid));
     return error_wrap(nets_prepare(j->node, &j->record), "network");
 }
 
