@@ -121,7 +121,7 @@ class Bench:
             return file.read()
         return ""
 
-    def wait_ready(self, boot, instance=ID, seconds=60):
+    def wait_ready(self, boot, instance=ID, seconds=150):
         def seen():
             assert self.qemu.poll() is None, "QEMU ended: " + self.text()[-500:]
             return (instance, str(boot)) in READY.findall(self.text())
