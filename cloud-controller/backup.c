@@ -46,17 +46,36 @@ unsigned backup_sweep(const struct cloud_config *c)
     return left;
 }
 
+static struct error *opens(void *arg, const char *id, const struct store_key *row, const struct store_account *account)
+{
+    char secret[SECRET_LENGTH + 1];
+    (void)account;
+    RETURN_IF_ERROR(error_wrap(keys_secret(arg, id, row, secret), "its cloud key does not fit it"));
+    wipe(secret, sizeof secret);
+    return NULL;
+}
+
+/* Nothing is written before all that may be refused was looked at. */
+static struct error *write_keys(const struct cloud_config *c, struct db_tx *tx, struct keys *k)
+{
+    RETURN_IF_ERROR(store_key_each(tx, opens, k));
+    RETURN_IF_ERROR(keys_restore(k, c->state_dir));
+    return administrator_write_again(c, k, tx);
+}
+
 /* Runs on the copy, before it has the database's name. */
 static struct error *change(struct db_tx *tx, const struct copy_note *note, void *arg)
 {
     const struct cloud_config *c = arg;
     struct timing timing = TIMING_DEFAULT;
     struct keys *keys = NULL;
+    uint32_t random;
+    random_bytes(&random, sizeof random);
     if (c->timing)
         RETURN_IF_ERROR(timing_parse(&timing, c->timing));
-    RETURN_IF_ERROR(store_cloud_restored(tx, timing.placing));
-    RETURN_IF_ERROR(keys_restore(c->state_dir, note->secret, note->secret_len, &keys));
-    struct error *e = administrator_write_again(c, keys, tx);
+    RETURN_IF_ERROR(store_cloud_restored(tx, 1 + random % CLOUD_ERA_STEP, timing.placing));
+    RETURN_IF_ERROR(keys_of_copy(note->secret, note->secret_len, &keys));
+    struct error *e = write_keys(c, tx, keys);
     keys_free(keys);
     return e;
 }

@@ -46,32 +46,29 @@ void keys_copy(const struct keys *k, unsigned char ret[KEYS_SIZE])
     memcpy(ret, k->cloud, KEYS_SIZE);
 }
 
-static struct error *write_key(const char *path, const void *key)
+struct error *keys_of_copy(const void *key, size_t len, struct keys **ret)
 {
-    RETURN_IF_ERROR(file_write_durable(path, key, KEYS_SIZE, 0600));
-    return file_give_to_owner(path);
-}
-
-struct error *keys_restore(const char *state_dir, const void *key, size_t len, struct keys **ret)
-{
-    _cleanup_free_ char *path = xasprintf("%s/cloud.key", state_dir);
     if (len != KEYS_SIZE)
         return error_new(ERROR_INVALID, "it has no cloud key");
-    struct keys *k = xnew0(struct keys);
-    struct error *e = read_key(path, k);
-    if (!e && !secret_equal(k->cloud, key, KEYS_SIZE)) {
-        e = error_new(ERROR_EXISTS, "there is another cloud key already, %s: move it away first", path);
-    } else if (error_is(e, &ERROR_NOT_FOUND)) {
-        error_free(e);
-        memcpy(k->cloud, key, KEYS_SIZE);
-        e = write_key(path, key);
-    }
-    if (e) {
-        keys_free(k);
-        return error_wrap(e, "cloud key");
-    }
-    *ret = k;
+    *ret = xnew0(struct keys);
+    memcpy((*ret)->cloud, key, KEYS_SIZE);
     return NULL;
+}
+
+struct error *keys_restore(const struct keys *k, const char *state_dir)
+{
+    _cleanup_free_ char *path = xasprintf("%s/cloud.key", state_dir);
+    struct keys present;
+    struct error *e = read_key(path, &present);
+    if (error_is(e, &ERROR_NOT_FOUND)) {
+        error_free(e);
+        RETURN_IF_ERROR(file_write_durable(path, k->cloud, sizeof k->cloud, 0600));
+        return file_give_to_owner(path);
+    }
+    RETURN_IF_ERROR(e);
+    bool same = secret_equal(present.cloud, k->cloud, sizeof k->cloud);
+    wipe(&present, sizeof present);
+    return same ? NULL : error_new(ERROR_EXISTS, "there is another cloud key already, %s: move it away first", path);
 }
 
 void keys_free(struct keys *k)

@@ -18,10 +18,10 @@ struct error *store_cloud_identity(struct db_tx *tx, struct store_cloud *ret)
     return db_exec(tx, "INSERT INTO cloud (one, id, era) VALUES (1, ?, 1)", "t", ret->id.text);
 }
 
-struct error *store_cloud_restored(struct db_tx *tx, int64_t placing)
+struct error *store_cloud_restored(struct db_tx *tx, uint64_t eras, int64_t placing)
 {
     static const char *const behind[] = {"DELETE FROM outbox", "DELETE FROM operation", "DELETE FROM reservation"};
-    RETURN_IF_ERROR(db_exec(tx, "UPDATE cloud SET era = era + 1 WHERE one = 1", ""));
+    RETURN_IF_ERROR(db_exec(tx, "UPDATE cloud SET era = era + ? WHERE one = 1", "u", eras));
     if (db_changes(tx) != 1)
         return error_new(ERROR_INVALID, "it has no cloud's identity");
     for (size_t i = 0; i < ARRAY_SIZE(behind); i++)

@@ -19,8 +19,9 @@ struct store_cloud {
 };
 /* Reads the cloud's identity; makes it at the first start. */
 struct error *store_cloud_identity(struct db_tx *tx, struct store_cloud *ret) _must_check_;
-/* What core/cloud.h wants of rows that come from a backup.  What was never placed ends after `placing` ms. */
-struct error *store_cloud_restored(struct db_tx *tx, int64_t placing) _must_check_;
+/* What core/cloud.h wants of rows that come from a backup: so many eras more; what was never placed ends after `placing`
+ * ms. */
+struct error *store_cloud_restored(struct db_tx *tx, uint64_t eras, int64_t placing) _must_check_;
 
 /* ---- model.c: rows of core/cloud.h ---- */
 struct error *store_model_load(struct db_tx *tx, struct cloud_model *c) _must_check_;
