@@ -51,6 +51,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/identity.c cloud-controller/identity.h \
 	cloud-controller/keys.c cloud-controller/keys.h \
 	cloud-controller/operation.c cloud-controller/operation.h \
+	cloud-controller/quarantine.c cloud-controller/quarantine.h \
 	cloud-controller/request.c cloud-controller/request.h \
 	cloud-controller/shared-body.c cloud-controller/shared-body.h \
 	cloud-controller/store/account.c \

@@ -40,6 +40,11 @@ class Load(threading.Thread):
             self.error = error
 
 
+def addresses(there):
+    """{(VPC, private address), public address} of what DescribeInstances told."""
+    return {x for i in there.values() for x in ((i["VpcId"], i["PrivateIpAddress"]), i.get("PublicIpAddress")) if x}
+
+
 def processes(cloud, ids):
     """{id: the one process that ever ran for it}; more than one start is a failure."""
     runs = cloud.witnessed()
@@ -176,6 +181,7 @@ def test_guests_outlive_their_controllers(cloud, tmp_path):
     cloud.client("ec2").terminate_instances(InstanceIds=[ended])
     wait_for("what the load left", lambda: settled(cloud, load.ids + [ended]), 60, 0.5)
     before = processes(cloud, first + later)
+    taken = addresses(cloud.instances(first + later))
     old_era = era(cloud)
 
     lose_and_restore(cloud, folder)
@@ -199,6 +205,8 @@ def test_guests_outlive_their_controllers(cloud, tmp_path):
     s3.put_object(Bucket="kept", Key="after", Body=BIG[:100000])
     assert read(s3, "after") == BIG[:100000]
     new = launch_works(cloud)
+    assert not addresses(cloud.instances(new)) & taken, "an address of a guest in quarantine was handed out again"
+    taken |= addresses(cloud.instances(new))
     old_era = era(cloud)
 
     lose_and_restore(cloud, folder)
@@ -209,7 +217,7 @@ def test_guests_outlive_their_controllers(cloud, tmp_path):
     assert processes(cloud, list(before)) == before and all(alive(pid) for pid in before.values())
     processes(cloud, new)
     assert read(cloud.client("s3"), "big") == BIG
-    launch_works(cloud)
+    assert not addresses(cloud.instances(launch_works(cloud))) & taken
     cloud.client("ec2").terminate_instances(InstanceIds=first)
     wait_for("an end that the user asked for", lambda: settled(cloud, first), 60, 0.5)
 
