@@ -13,13 +13,13 @@ static struct error *hold(struct db_tx *tx, const struct message_item *item)
     if (ipv4_parse(p->address.text, &address))
         RETURN_IF_ERROR(store_address_hold(tx, p->subnet.text, address, item->id.text, &own));
     if (!own)
-        log_warning("%s, which no row names, has the address %s in %s, and so has another", item->id.text, p->address.text,
+        log_warning("%s, which no row names, has the address %s, which is not free in %s", item->id.text, p->address.text,
                     p->subnet.text);
     own = true;
     if (ipv4_parse(p->public_address.text, &address))
         RETURN_IF_ERROR(store_public_address_hold(tx, address, p->subnet.text, item->id.text, &own));
     if (!own)
-        log_warning("%s, which no row names, has the public address %s, and so has another", item->id.text,
+        log_warning("%s, which no row names, has the public address %s, which is not free", item->id.text,
                     p->public_address.text);
     return NULL;
 }
