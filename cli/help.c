@@ -44,8 +44,8 @@ static const struct line statuses[] = {
 
 static char *words_of(const struct command *c)
 {
-    return xasprintf("%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->argument ? " " : "",
-                     c->argument ? c->argument : "");
+    return xasprintf("%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
+                     c->argument ? " " : "", c->argument ? c->argument : "");
 }
 
 typedef void (*render)(struct str *out, const char *words, const char *doc);
@@ -105,7 +105,8 @@ static void manual_line(struct str *out, const char *words, const char *doc)
 
 void help_add_manual(struct str *out)
 {
-    str_add(out, ".TH MALLEE 1 \"\" \"Mallee " VERSION "\"\n.SH NAME\nmallee \\- administers a Mallee cloud\n.SH SYNOPSIS\n"
+    str_add(out, ".TH MALLEE 1 \"\" \"Mallee " VERSION
+                 "\"\n.SH NAME\nmallee \\- administers a Mallee cloud\n.SH SYNOPSIS\n"
                  ".B mallee\n[\\-\\-json] [\\-\\-url URL] COMMAND\n.SH COMMANDS\n");
     render_commands(out, manual_line);
     str_add(out, ".SH OPTIONS\n");

@@ -7,7 +7,8 @@ CLEANFILES += cloud-controller/gen/migrations.c
 cloud_migrations = $(srcdir)/schemas/sql/cloud/0001-first.sql \
 	$(srcdir)/schemas/sql/cloud/0002-images.sql \
 	$(srcdir)/schemas/sql/cloud/0003-shared.sql \
-	$(srcdir)/schemas/sql/cloud/0004-keys-groups.sql
+	$(srcdir)/schemas/sql/cloud/0004-keys-groups.sql \
+	$(srcdir)/schemas/sql/cloud/0005-brick.sql
 EXTRA_DIST += $(cloud_migrations)
 cloud-controller/gen/migrations.c: $(cloud_migrations) $(srcdir)/common/db/embed-sql.py
 	$(AM_V_GEN)$(MKDIR_P) cloud-controller/gen && \

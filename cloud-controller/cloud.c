@@ -34,19 +34,6 @@ static struct error *make_administrator(struct cloud *c, struct db_tx *tx)
     return e;
 }
 
-static struct error *seed_brick(struct db_tx *tx)
-{
-    struct store_image brick = {.id = id_of(BRICK_IMAGE), .account = id_of("system"), .public = true};
-    brick.name = xstrdup("brick");
-    brick.description = xstrdup("A boot sector that counts its boots");
-    brick.architecture = xstrdup("x86_64");
-    brick.state = xstrdup("available");
-    brick.disk_name = xstrdup(BRICK_DISK);
-    struct error *e = store_image_seed(tx, &brick, clock_wall_ms());
-    store_image_free(&brick);
-    return e;
-}
-
 static struct error *seed(struct db_tx *tx, void *arg)
 {
     struct cloud *c = arg;
@@ -54,7 +41,6 @@ static struct error *seed(struct db_tx *tx, void *arg)
     RETURN_IF_ERROR(store_cloud_identity(tx, &identity));
     for (size_t i = 0; i < c->config->zones.len; i++)
         RETURN_IF_ERROR(store_zone_ensure(tx, c->config->zones.items[i], i));
-    RETURN_IF_ERROR(seed_brick(tx));
     uint64_t accounts = 0;
     RETURN_IF_ERROR(store_account_count(tx, &accounts));
     if (!accounts)

@@ -39,9 +39,6 @@ struct cloud {
     int64_t started;
 };
 
-/* The image that every cloud is seeded with, and its disk's name in each node's brick-dir. */
-#define BRICK_IMAGE "ami-00000000000000001"
-#define BRICK_DISK  "brick.raw"
 
 extern const struct daemon_ops cloud_daemon;
 #endif

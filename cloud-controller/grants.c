@@ -49,8 +49,6 @@ static struct error *fill(struct db_tx *tx, const struct keys *keys, struct mess
     struct store_image image = {0};
     const char *id;
     RETURN_IF_ERROR(json_parse_object(m->body, strlen(m->body), BODY_MAX, &body));
-    if (json_object_get(body, "disk"))
-        return NULL; /* a disk that each node has */
     RETURN_IF_ERROR(json_need_string(body, "image", &id));
     RETURN_IF_ERROR(store_image_find(tx, id, &image));
     _cleanup_free_ char *grant = NULL;

@@ -24,7 +24,8 @@ $(tiny_image): $(tiny_sources)
 
 # What is installed beside the programs: both guests, systemd's units, what goes before libvirtd.
 imagesdir = $(pkgdatadir)/images
-nodist_images_DATA = $(brick_image)
+brickdir = $(pkgdatadir)/brick
+nodist_brick_DATA = $(brick_image)
 pkglibexec_SCRIPTS = deploy/libvirt/forget-unborn
 systemunitdir = $(prefix)/lib/systemd/system
 systemd_templates = \

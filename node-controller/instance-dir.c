@@ -88,16 +88,19 @@ char *instance_dir_base(const char *dir)
     return xasprintf("%s/base.raw", dir);
 }
 
-struct error *instance_dir_prepare(const char *dir, const char *base, bool own_base, uint32_t first_uid)
+struct error *instance_dir_prepare(const char *dir, const char *base, uint64_t bytes, uint32_t first_uid)
 {
     uint32_t uid = 0;
     if (access(dir, F_OK) != 0)
         RETURN_IF_ERROR(make_dir(dir, first_uid));
     RETURN_IF_ERROR(instance_dir_owner(dir, &uid));
     _cleanup_free_ char *disk = xasprintf("%s/disk.qcow2", dir), *own = NULL;
-    if (own_base)
-        RETURN_IF_ERROR(link_base(dir, base, &own));
-    struct disk_spec spec = {.path = disk, .base = own ? own : base, .uid = uid, .gid = uid};
+    RETURN_IF_ERROR(link_base(dir, base, &own));
+    struct stat st;
+    if (stat(own, &st) != 0)
+        return error_errno(errno, "looking at %s", own);
+    uint64_t size = (uint64_t)st.st_size > bytes ? (uint64_t)st.st_size : bytes;
+    struct disk_spec spec = {.path = disk, .base = own, .bytes = size, .uid = uid, .gid = uid};
     return disk_make(&spec);
 }
 

@@ -102,19 +102,6 @@ static struct error *read_body(const struct job *j, json_t **ret)
     return json_parse_object(j->record.body, strlen(j->record.body), 1u << 20, ret);
 }
 
-/* The raw disk of brick-dir that the image names; NULL where it names none. */
-static struct error *named_base(const struct job *j, const json_t *body, char **ret)
-{
-    const char *name = json_get_string(body, "disk", NULL);
-    *ret = NULL;
-    if (!name)
-        return NULL;
-    if (!id_valid(name) || name[0] == '.')
-        return error_new(ERROR_INVALID, "'%.40s' is no disk's name", name);
-    *ret = xasprintf("%s/%s", j->node->config->brick_dir, name);
-    return NULL;
-}
-
 static struct error *prepare(struct job *j)
 {
     if (!(j->node->hypervisor->capabilities & HYPERVISOR_RUNS_GUESTS))
@@ -123,23 +110,9 @@ static struct error *prepare(struct job *j)
     _cleanup_free_ char *base = NULL;
     _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
     RETURN_IF_ERROR(read_body(j, &body));
-    RETURN_IF_ERROR(named_base(j, body, &base));
-    bool fetched = !base;
-    if (fetched)
-        RETURN_IF_ERROR(fetch_base(j, body, &base));
-    RETURN_IF_ERROR(instance_dir_prepare(dir, base, fetched, (uint32_t)j->node->config->first_uid));
+    RETURN_IF_ERROR(fetch_base(j, body, &base));
+    RETURN_IF_ERROR(instance_dir_prepare(dir, base, j->record.size.disk_gib << 30, (uint32_t)j->node->config->first_uid));
     return error_wrap(nets_prepare(j->node, &j->record), "network");
-}
-
-/* What prepare() made the disk on. */
-static struct error *base_of(const struct job *j, const char *dir, char **ret)
-{
-    _cleanup_(json_decrefp) json_t *body = NULL;
-    RETURN_IF_ERROR(read_body(j, &body));
-    RETURN_IF_ERROR(named_base(j, body, ret));
-    if (!*ret)
-        *ret = instance_dir_base(dir);
-    return NULL;
 }
 
 /* A domain whose tap cannot be connected must not run: the failure is one only once nothing of it is left. */
@@ -177,7 +150,7 @@ static struct error *create(struct job *j)
                                .disk = disk,
                                .console = console};
     if (j->node->hypervisor->capabilities & HYPERVISOR_RUNS_GUESTS) {
-        RETURN_IF_ERROR(base_of(j, dir, &base));
+        base = instance_dir_base(dir);
         RETURN_IF_ERROR(instance_dir_owner(dir, &spec.uid));
         spec.gid = spec.uid;
         spec.base = base;

@@ -28,7 +28,6 @@ struct node_config {
     char *hypervisor_uri;
     char *domain_type;
     char *emulator;
-    char *brick_dir;
     char *boot_id_file;
     char *timing;
     char *store_url, *store_region, *store_credentials_file, *store_ca_file;

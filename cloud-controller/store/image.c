@@ -3,7 +3,7 @@
 #include "cloud-controller/store/store.h"
 
 #define COLUMNS                                                                                    \
-    "SELECT id, account_id, name, description, architecture, state, disk_name, public, created_ms, " \
+    "SELECT id, account_id, name, description, architecture, state, public, created_ms, " \
     "source_bucket, source_key, sealed_key, disk_bytes, progress, reason FROM image "
 
 void store_image_free(struct store_image *i)
@@ -12,7 +12,6 @@ void store_image_free(struct store_image *i)
     free(i->description);
     free(i->architecture);
     free(i->state);
-    free(i->disk_name);
     free(i->source_bucket);
     free(i->source_key);
     free(i->reason);
@@ -21,7 +20,7 @@ void store_image_free(struct store_image *i)
 static struct error *read_image(struct db_stmt *s, struct store_image *ret)
 {
     size_t sealed_len = 0;
-    const void *sealed = db_col_blob(s, 11, &sealed_len);
+    const void *sealed = db_col_blob(s, 10, &sealed_len);
     if (sealed_len > sizeof ret->sealed_key)
         return error_new(ERROR_INTERNAL, "sealed key of %zu bytes", sealed_len);
     *ret = (struct store_image){
@@ -31,15 +30,14 @@ static struct error *read_image(struct db_stmt *s, struct store_image *ret)
         .description = db_col_dup(s, 3),
         .architecture = db_col_dup(s, 4),
         .state = db_col_dup(s, 5),
-        .disk_name = db_col_dup(s, 6),
-        .public = db_col_i64(s, 7) != 0,
-        .created_ms = db_col_i64(s, 8),
-        .source_bucket = db_col_dup(s, 9),
-        .source_key = db_col_dup(s, 10),
+        .public = db_col_i64(s, 6) != 0,
+        .created_ms = db_col_i64(s, 7),
+        .source_bucket = db_col_dup(s, 8),
+        .source_key = db_col_dup(s, 9),
         .sealed_len = sealed_len,
-        .disk_bytes = db_col_u64(s, 12),
-        .progress = db_col_u64(s, 13),
-        .reason = db_col_dup(s, 14),
+        .disk_bytes = db_col_u64(s, 11),
+        .progress = db_col_u64(s, 12),
+        .reason = db_col_dup(s, 13),
     };
     if (sealed_len)
         memcpy(ret->sealed_key, sealed, sealed_len);
@@ -82,22 +80,13 @@ struct error *store_image_list(struct db_tx *tx, const char *account, store_imag
     }
 }
 
-struct error *store_image_seed(struct db_tx *tx, const struct store_image *i, int64_t now)
-{
-    return db_exec(tx,
-                   "INSERT INTO image (id, account_id, name, description, architecture, state, public, "
-                   "disk_name, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                   "ttttttuti", i->id.text, i->account.text, i->name, i->description, i->architecture,
-                   i->state, (uint64_t)i->public, i->disk_name, now);
-}
-
 struct error *store_image_insert(struct db_tx *tx, const struct store_image *i, int64_t now)
 {
     return db_exec(tx,
-                   "INSERT INTO image (id, account_id, name, description, architecture, state, public, disk_name, "
-                   "created_ms, source_bucket, source_key, sealed_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                   "ttttttutittb", i->id.text, i->account.text, i->name, i->description, i->architecture, i->state,
-                   (uint64_t)i->public, i->disk_name, now, i->source_bucket, i->source_key, i->sealed_key,
+                   "INSERT INTO image (id, account_id, name, description, architecture, state, public, "
+                   "created_ms, source_bucket, source_key, sealed_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   "ttttttuittb", i->id.text, i->account.text, i->name, i->description, i->architecture, i->state,
+                   (uint64_t)i->public, now, i->source_bucket, i->source_key, i->sealed_key,
                    i->sealed_len);
 }
 

@@ -188,7 +188,6 @@ struct error *store_key_pair_delete(struct db_tx *tx, const char *account, const
 struct store_image {
     struct id id, account;
     char *name, *description, *architecture, *state;
-    char *disk_name; /* of a disk in each node's brick-dir; "": made from the source */
     bool public;
     int64_t created_ms;
     char *source_bucket, *source_key;
@@ -205,7 +204,6 @@ struct error *store_image_get(struct db_tx *tx, const char *account, const char 
 /* The same whoever asks, deregistered ones too. */
 struct error *store_image_find(struct db_tx *tx, const char *id, struct store_image *ret) _must_check_;
 struct error *store_image_list(struct db_tx *tx, const char *account, store_images *ret) _must_check_;
-struct error *store_image_seed(struct db_tx *tx, const struct store_image *i, int64_t now) _must_check_;
 /* ERROR_EXISTS: the account has one of that name. */
 struct error *store_image_insert(struct db_tx *tx, const struct store_image *i, int64_t now) _must_check_;
 /* Its name is free again; its row stays until what it was made of is removed. ERROR_NOT_FOUND: not the account's. */

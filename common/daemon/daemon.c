@@ -2,6 +2,7 @@
 #include <config.h>
 #include "common/daemon/daemon.h"
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct daemon {
     const struct daemon_ops *ops;
     struct loop *loop;
     struct metrics *metrics;
+    struct loop_timer *tidier;
     int signals; /* signalfd */
     bool failed; /* loop's thread only */
 };
@@ -79,6 +81,16 @@ static struct error *open_signals(struct daemon *d)
     return loop_watch(d->loop, d->signals, on_signal, d);
 }
 
+#define TIDY_MS 60000
+
+/* What threads used for a while and freed goes back to the system: a daemon at rest is small. */
+static void tidy(void *arg)
+{
+    struct daemon *d = arg;
+    malloc_trim(0);
+    loop_timer_set(d->tidier, TIDY_MS);
+}
+
 static struct error *run(struct daemon *d, const void *config)
 {
     void *state = NULL;
@@ -87,7 +99,10 @@ static struct error *run(struct daemon *d, const void *config)
     RETURN_IF_ERROR(error_wrap(d->ops->start(d, config, &state), "starting"));
     log_info("ready");
     notify_manager("READY=1");
+    d->tidier = loop_timer_new(d->loop, tidy, d);
+    loop_timer_set(d->tidier, TIDY_MS);
     loop_run(d->loop);
+    loop_timer_free(d->tidier);
     notify_manager("STOPPING=1");
     d->ops->stop(state);
     log_info("stopped");

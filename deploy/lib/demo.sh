@@ -2,14 +2,19 @@
 # The demonstration: the tiny guest becomes an image, an instance of it runs and answers ssh with the key pair "demo".
 # shellcheck shell=bash
 
-BRICK_IMAGE=ami-00000000000000001
 DEMO_ADDRESS=""
+
+imported() { # NAME: the id of the image that was made of it; nothing where there is none
+    local image
+    { read -r image _ <"$DIR/etc/$1-image"; } 2>/dev/null || image=""
+    echo "$image"
+}
 
 # The image that DIR/env names: the tiny guest once it was imported, else the brick, the guest of one boot sector.
 demo_image() {
     local image
-    { read -r image _ <"$DIR/etc/demo-image"; } 2>/dev/null || image=""
-    echo "${image:-$BRICK_IMAGE}"
+    image=$(imported demo)
+    echo "${image:-$(imported brick)}"
 }
 
 demo_aws() { # WHAT ARGUMENT...: a failure ends the quickstart
@@ -23,24 +28,38 @@ image_available() { # AMI
     [ "$(aws ec2 describe-images --image-ids "$1" --output text --query 'Images[0].State' 2>/dev/null)" = available ]
 }
 
-# DIR/etc/demo-image: the image's id and the digest of the disk that it was made of.
-demo_import() {
-    local disk=$BUILD/deploy/images/tiny.raw digest image known
-    step "building the tiny guest" "$DIR/log/tiny.log"
-    make -C "$BUILD" deploy/images/tiny.raw >"$DIR/log/tiny.log" 2>&1 ||
-        fail "the tiny guest was not built" "$DIR/log/tiny.log" "see the log; --no-demo does without it"
+# DIR/etc/NAME-image: the image's id and the digest of the disk that it was made of.
+import_once() { # NAME TITLE DISK
+    local name=$1 title=$2 disk=$3 digest image known
     digest=$(sha256sum "$disk" | cut -c1-64)
-    { read -r image known <"$DIR/etc/demo-image"; } 2>/dev/null || image="" known=""
+    { read -r image known <"$DIR/etc/$name-image"; } 2>/dev/null || image="" known=""
     if [ "$known" = "$digest" ] && image_available "$image"; then
         note "it is there already: $image"
         return 0
     fi
-    step "importing it as an image" "$DIR/log/demo.log"
-    image=$(mallee image import --public --name "tiny-${digest:0:12}" "$disk" 2> >(tee "$DIR/log/demo.log" >&2)) ||
+    image=$(mallee image import --public --name "$title-${digest:0:12}" "$disk" 2> >(tee "$DIR/log/demo.log" >&2)) ||
         fail "the image was not made" "$DIR/log/image.log" ". $DIR/env; mallee status"
-    echo "$image $digest" >"$DIR/etc/demo-image.new"
-    mv "$DIR/etc/demo-image.new" "$DIR/etc/demo-image"
+    echo "$image $digest" >"$DIR/etc/$name-image.new"
+    mv "$DIR/etc/$name-image.new" "$DIR/etc/$name-image"
     note "$image"
+}
+
+# The guest of one boot sector, for who has no time for another.
+brick_import() {
+    # shellcheck disable=SC1091
+    . "$DIR/env"
+    step "importing the brick as an image" "$DIR/log/demo.log"
+    import_once brick brick "$DIR/brick/brick.raw"
+    write_env
+}
+
+demo_import() {
+    local disk=$BUILD/deploy/images/tiny.raw
+    step "building the tiny guest" "$DIR/log/tiny.log"
+    make -C "$BUILD" deploy/images/tiny.raw >"$DIR/log/tiny.log" 2>&1 ||
+        fail "the tiny guest was not built" "$DIR/log/tiny.log" "see the log; --no-demo does without it"
+    step "importing it as an image" "$DIR/log/demo.log"
+    import_once demo tiny "$disk"
 }
 
 # Kept in DIR/demo.pem. Who lost it gets another; what was launched with the old one cannot be reached any more.

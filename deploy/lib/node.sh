@@ -28,10 +28,9 @@ listen = 127.0.0.1:$NODE_PORT
 amqp-url = amqp://$2:$(secret "amqp-node-$n")@$HOST_ADDRESS:$AMQP_PORT/%2f
 log-level = ${MALLEE_LOG_LEVEL:-info}
 state-dir = $BASE/state/node-$n
-hypervisor-uri = qemu+unix:///system?socket=$BASE/nodes/node-$n/run/libvirt-sock
-domain-type = $DOMAIN_TYPE
+hypervisor-uri = ${MALLEE_HYPERVISOR_URI:-qemu+unix:///system?socket=$BASE/nodes/node-$n/run/libvirt-sock}
+domain-type = ${MALLEE_DOMAIN_TYPE:-$DOMAIN_TYPE}
 emulator = $EMULATOR
-brick-dir = $BASE/brick
 store-url = https://$HOST_ADDRESS:$STORE_NODE_PORT
 store-region = $REGION
 store-credentials-file = $BASE/state/system/node

@@ -5,7 +5,8 @@
 BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkg-config binutils python3 libmicrohttpd-dev libjansson-dev
     libsqlite3-dev librabbitmq-dev libcurl4-openssl-dev libxml2-dev libssl-dev libzstd-dev zlib1g-dev libvirt-dev libnftables-dev libcmocka-dev"
 CLOUD_PACKAGES="rabbitmq-server libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-system libvirt-clients
-    qemu-system-x86 qemu-utils iproute2 nftables libnftables1 dnsmasq-base runit tini util-linux procps curl ca-certificates openssl awscli"
+    qemu-system-x86 qemu-utils iproute2 nftables libnftables1 dnsmasq-base runit tini util-linux procps curl
+    ca-certificates openssl awscli"
 # The tiny guest is made with these, and reached; what goes into it is fetched by its own script.
 GUEST_PACKAGES="syslinux syslinux-common mtools e2fsprogs cpio gzip binutils openssh-client"
 TEST_PACKAGES="python3-boto3 python3-pytest awscli clang sqlite3 git procps qemu-utils"

@@ -4,7 +4,8 @@
  *
  * Its files lie in the VPC's folder.  It reads dhcp-hosts anew at SIGHUP, as the user it has become by then, so the
  * folder lets others through where those above it do; where they do not, it stays root.  It is found again by its pid
- * file and by the configuration's path among its arguments: a process without that is never touched. */
+ * file and by the configuration's path among its arguments: a process without that is never touched.  Before one is
+ * started, and at the end, all processes are looked through for others with that argument. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,12 @@
 #define END_MS      3000
 #define FILE_BOUND  (16 * 1024 * 1024)
 #define RESOLV_CONF "/etc/resolv.conf"
+
+static void closedirp(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
 
 static char *file_of(const char *folder, const char *name)
 {
@@ -75,11 +82,11 @@ bool dhcp_runs(const struct vpc *v)
     return fd >= 0 && poll(&p, 1, 0) == 0;
 }
 
-static struct error *end_process(const char *folder)
+static struct error *end_one(pid_t pid, const char *folder)
 {
-    _cleanup_close_ int fd = open_process(folder);
+    _cleanup_close_ int fd = pidfd_open(pid, 0);
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    if (fd < 0)
+    if (fd < 0 || !is_ours(pid, folder))
         return NULL;
     pidfd_send_signal(fd, SIGTERM, NULL, 0);
     if (poll(&p, 1, END_MS) == 0) {
@@ -90,23 +97,38 @@ static struct error *end_process(const char *folder)
     return NULL;
 }
 
+/* The one of the pid file, and those that a daemon's death at the wrong moment left without one. */
+static struct error *end_processes(const char *folder)
+{
+    _cleanup_(closedirp) DIR *proc = opendir("/proc");
+    if (!proc)
+        return error_errno(errno, "reading /proc");
+    for (const struct dirent *entry; (entry = readdir(proc));) {
+        uint64_t pid;
+        struct error *e = parse_u64(entry->d_name, INT32_MAX, &pid);
+        if (e)
+            error_ignore(e);
+        else if (pid > 1 && is_ours((pid_t)pid, folder))
+            RETURN_IF_ERROR(end_one((pid_t)pid, folder));
+    }
+    return NULL;
+}
+
 /* The folder's files and the folder. */
 static struct error *remove_folder(const char *folder)
 {
-    DIR *d = opendir(folder);
+    _cleanup_(closedirp) DIR *d = opendir(folder);
     if (!d)
         return errno == ENOENT ? NULL : error_errno(errno, "reading %s", folder);
     for (const struct dirent *entry; (entry = readdir(d));)
-        if (entry->d_name[0] != '.' || str_starts(entry->d_name, "..") == false)
-            unlinkat(dirfd(d), entry->d_name, 0);
-    closedir(d);
+        unlinkat(dirfd(d), entry->d_name, 0); /* "." and ".." refuse that */
     return rmdir(folder) < 0 && errno != ENOENT ? error_errno(errno, "removing %s", folder) : NULL;
 }
 
 struct error *dhcp_stop(struct network *n, const char *folder)
 {
     (void)n;
-    RETURN_IF_ERROR(end_process(folder));
+    RETURN_IF_ERROR(end_processes(folder));
     return remove_folder(folder);
 }
 
@@ -129,25 +151,21 @@ static void add_resolvers(const struct network *n, struct str *out)
 {
     _cleanup_free_ char *text = NULL;
     size_t len;
-    bool some = false;
     struct error *e = n->outside ? file_read(RESOLV_CONF, 65536, &text, &len) : NULL;
     error_free(e);
     const char *cursor = text;
     str_add(out, "dhcp-option=option:dns-server");
-    for (char *line; (line = str_next_piece(&cursor, '\n')) || cursor; free(line)) {
+    for (char *line; (line = str_next_piece(&cursor, '\n')); free(line)) {
         uint32_t address;
-        char *host = line && str_starts(line, "nameserver") ? line + strlen("nameserver") : NULL;
+        char *host = str_starts(line, "nameserver") ? line + strlen("nameserver") : NULL;
         if (!host)
             continue;
         host += strspn(host, " \t");
         host[strcspn(host, " \t\r#")] = '\0';
-        if (address_parse(host, &address) && address >> 24 != 127 && address != 0) {
+        if (address_parse(host, &address) && address >> 24 != 127 && address != 0)
             str_printf(out, ",%s", host);
-            some = true;
-        }
     }
-    (void)some; /* an option without a value is not sent at all */
-    str_add_char(out, '\n');
+    str_add_char(out, '\n'); /* without a value the option is not sent at all */
 }
 
 static char *make_config(const struct network *n, const struct vpc *v)
@@ -261,7 +279,7 @@ static struct error *start(const struct vpc *v, const char *leases)
 {
     _cleanup_free_ char *option = xasprintf("--conf-file=%s/dnsmasq.conf", v->folder);
     bool changed;
-    RETURN_IF_ERROR(end_process(v->folder));
+    RETURN_IF_ERROR(end_processes(v->folder));
     if (leases)
         RETURN_IF_ERROR(write_file(v->folder, "leases", leases, &changed));
     return netns_run(v->ns, run_dnsmasq, option);
@@ -280,7 +298,6 @@ static struct error *sync_files(struct network *n, struct vpc *v)
     _cleanup_free_ char *leases = cleaned_leases(v);
     bool new_config = false, new_hosts = false;
     RETURN_IF_ERROR(write_file(v->folder, "dhcp-hosts", hosts, &new_hosts));
-    /* Removed before it is written: a death between here and the start must not look like one that was done. */
     RETURN_IF_ERROR(write_file(v->folder, "dnsmasq.conf", config, &new_config));
     if (new_config || leases || !dhcp_runs(v))
         return start(v, leases);

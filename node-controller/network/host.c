@@ -320,7 +320,9 @@ struct error *host_remove_strays(struct network *n)
 
 struct error *host_check(struct network *n)
 {
-    struct error *e = n->host_ruled ? nft_look(n->host, "ip", n->table) : NULL;
+    if (!n->host_ruled) /* a change failed */
+        return host_sync(n);
+    struct error *e = nft_look(n->host, "ip", n->table, "forward");
     if (!e)
         return NULL;
     log_failure(LOG_WARNING, e, "the node's rules for guests were gone: they are set anew");

@@ -72,9 +72,10 @@ struct network {
     void *arg;
     void (*on_vpc)(void *arg, const struct id *vpc, int listen_fd);
     void (*on_vpc_gone)(void *arg, const struct id *vpc);
-    int host;                  /* the node's own namespace */
-    bool host_ruled;           /* its table is whole */
-    struct map *vpcs;          /* by id */
+    int host;                     /* the node's own namespace */
+    bool host_ruled;              /* its table is whole */
+    unsigned link_index;          /* of the link device when all was made */
+    struct map *vpcs;             /* by id */
     struct map *groups, *subnets; /* objects by id, whether used here or not */
 };
 

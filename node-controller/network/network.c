@@ -83,9 +83,14 @@ static struct error *take_options(struct network *n, const struct network_option
     return NULL;
 }
 
-static struct error *check_link(const struct network *n)
+/* `ret_new`: it is another one than before, so what was set on it is gone. */
+static struct error *check_link(struct network *n, bool *ret_new)
 {
-    if (!if_nametoindex(n->link_device))
+    unsigned index = if_nametoindex(n->link_device);
+    *ret_new = index != n->link_index;
+    if (index)
+        n->link_index = index;
+    else
         return error_new(ERROR_UNAVAILABLE, "there is no device %s in the node's network namespace: make it, or name "
                          "another as link-device", n->link_device);
     return NULL;
@@ -100,7 +105,8 @@ struct error *network_open(const struct network_options *o, struct network **ret
     n->groups = map_new();
     n->subnets = map_new();
     RETURN_IF_ERROR(take_options(n, o));
-    RETURN_IF_ERROR(check_link(n));
+    bool new_link;
+    RETURN_IF_ERROR(check_link(n, &new_link));
     RETURN_IF_ERROR(netns_own(&n->host));
     RETURN_IF_ERROR(file_make_dirs(n->state_dir));
     if (chmod(n->state_dir, 0711) < 0)
@@ -402,12 +408,14 @@ static struct error *check_vpc(struct network *n, struct vpc *v)
 }
 
 struct link_question {
-    const struct network *n;
+    struct network *n;
+    bool new_link;
 };
 
 static struct error *ask_link(void *arg)
 {
-    return check_link(((const struct link_question *)arg)->n);
+    struct link_question *q = arg;
+    return check_link(q->n, &q->new_link);
 }
 
 struct error *network_check(struct network *n)
@@ -415,13 +423,14 @@ struct error *network_check(struct network *n)
     LOCKED(n);
     struct map_cursor at = {0};
     struct error *first = NULL;
-    struct link_question q = {n};
+    struct link_question q = {n, false};
     void *value;
     if (!map_size(n->vpcs))
         return NULL;
     RETURN_IF_ERROR(netns_run(n->host, ask_link, &q));
     while (map_next(n->vpcs, &at, NULL, &value))
-        keep_first(&first, error_wrap(check_vpc(n, value), "the network of %s", ((struct vpc *)value)->name));
+        keep_first(&first, error_wrap(q.new_link ? rebuild(n, value) : check_vpc(n, value), "the network of %s",
+                                      ((struct vpc *)value)->name));
     keep_first(&first, host_check(n));
     return first;
 }

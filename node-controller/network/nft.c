@@ -255,9 +255,13 @@ struct error *nft_run(int ns, const struct nft *t)
     return json_array_size(t->commands) ? netns_run(ns, call_nft, &c) : NULL;
 }
 
-struct error *nft_look(int ns, const char *family, const char *table)
+struct error *nft_look(int ns, const char *family, const char *table, const char *chain)
 {
-    _cleanup_free_ char *text = xasprintf("{\"nftables\":[{\"list\":{\"chains\":{\"family\":\"%s\",\"table\":\"%s\"}}}]}", family, table);
+    _cleanup_nft_ struct nft t = nft_begin();
+    nft_table(&t, family, table);
+    command(&t, "list", "chain", chain);
+    _cleanup_json_ json_t *whole = must(json_pack("{s:O}", "nftables", t.commands));
+    _cleanup_free_ char *text = json_dumps(whole, JSON_COMPACT);
     struct call c = {text, &ERROR_NOT_FOUND};
     return netns_run(ns, call_nft, &c);
 }

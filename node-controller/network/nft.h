@@ -55,6 +55,6 @@ json_t *nft_all(json_t *first, ...);
 
 /* Carries the transaction out in the namespace.  An error says that nothing changed. */
 struct error *nft_run(int ns, const struct nft *t) _must_check_;
-/* ERROR_NOT_FOUND where the namespace lacks the table. */
-struct error *nft_look(int ns, const char *family, const char *table) _must_check_;
+/* ERROR_NOT_FOUND where the namespace lacks the chain. */
+struct error *nft_look(int ns, const char *family, const char *table, const char *chain) _must_check_;
 #endif

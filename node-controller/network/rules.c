@@ -65,10 +65,13 @@ static void add_bridge_prerouting(struct nft *t)
     nft_rule(t, chain, nft_all(nft_match(port_and("iifname", "ip", "saddr"), nft_text("@owners")), nft_do("accept"), NULL));
 }
 
-/* Metadata, DHCP and gateway are for this node's guests only. */
+/* Metadata, DHCP and gateway are for this node's guests only.  Frames to the link-local MACs come here without having
+ * passed prerouting. */
 static void add_bridge_input(struct nft *t)
 {
     nft_base_chain(t, "input", "filter", "input", PRIORITY_FIRST, "accept");
+    nft_rule(t, "input", nft_all(nft_match_not(nft_field("meta", "iifname"), nft_text("@wires")),
+                                 nft_match_not(port_and("iifname", "ether", "saddr"), nft_text("@taps")), nft_do("drop"), NULL));
     nft_rule(t, "input", nft_all(is("meta", "iifname", nft_text("@wires")), nft_match_not(nft_field("meta", "protocol"), nft_text("arp")),
                                  nft_do("drop"), NULL));
 }

@@ -219,17 +219,21 @@ static struct error *set_inside(void *arg)
         {"net/ipv6/conf/all/disable_ipv6", "1"},    {"net/ipv6/conf/default/disable_ipv6", "1"},
         {"net/ipv4/conf/all/send_redirects", "0"},  {"net/ipv4/conf/default/send_redirects", "0"},
         {"net/ipv4/conf/all/accept_redirects", "0"}, {"net/ipv4/ip_forward", "1"},
+        {"net/ipv4/conf/all/arp_announce", "2"}, /* guests are asked by their gateway, not by 169.254.169.254 */
     };
     (void)arg;
+    struct error *e = sysctl_set("net/bridge/bridge-nf-call-iptables", "1");
+    if (e)
+        return error_recode(e, &ERROR_UNAVAILABLE,
+                            "bridged packets would pass no security group: net.bridge.bridge-nf-call-iptables cannot be "
+                            "set to 1; load the kernel module br_netfilter (modprobe br_netfilter), then try again");
     for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
-        struct error *e = sysctl_set(keys[k][0], keys[k][1]);
+        e = sysctl_set(keys[k][0], keys[k][1]);
         if (e && k < 2) /* a kernel without IPv6 leaks none */
             e = error_free(e);
         RETURN_IF_ERROR(e);
     }
-    return error_recode(sysctl_set("net/bridge/bridge-nf-call-iptables", "1"), &ERROR_UNAVAILABLE,
-                        "bridged packets would pass no security group: net.bridge.bridge-nf-call-iptables cannot be set "
-                        "to 1; load the kernel module br_netfilter (modprobe br_netfilter), then try again");
+    return NULL;
 }
 
 static struct error *build_inside(struct vpc *v)
@@ -327,8 +331,8 @@ struct error *vpc_bridge(struct network *n, struct vpc *v, const struct network_
     address_text(s->cidr.base + 1, gateway);
     RETURN_IF_ERROR(has_device(v->ns, s->bridge, &there));
     if (!there)
-        str_printf(&batch, "link add %s address " GATEWAY_MAC " type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n",
-                   s->bridge);
+        str_printf(&batch, "link add %s address " GATEWAY_MAC " type bridge stp_state 0 forward_delay 0 mcast_snooping 0 "
+                           "no_linklocal_learn 1\n", s->bridge);
     str_printf(&batch, "link set %s address " GATEWAY_MAC " mtu %d up\n", s->bridge, NETWORK_MTU);
     str_printf(&batch, "address replace %s/%u dev %s\n", gateway, s->cidr.len, s->bridge);
     RETURN_IF_ERROR(error_wrap(netns_batch(v->ns, "ip", str_text(&batch)), "the bridge of %s", s->id.text));
@@ -355,23 +359,29 @@ struct error *vpc_plug(struct network *n, struct vpc *v, const struct card *c)
     return error_wrap(netns_batch(v->ns, "ip", str_text(&batch)), "plugging %s", c->tap);
 }
 
+/* Devices go by themselves too, with their domain or namespace: what matters is that it is gone. */
+static struct error *delete_device(int ns, const char *name)
+{
+    _cleanup_free_ char *batch = xasprintf("link del %s\n", name);
+    bool there = false;
+    RETURN_IF_ERROR(has_device(ns, name, &there));
+    struct error *e = there ? netns_batch(ns, "ip", batch) : NULL;
+    if (!e)
+        return NULL;
+    struct error *look = has_device(ns, name, &there);
+    if (look || there) {
+        error_free(look);
+        return e;
+    }
+    return error_free(e);
+}
+
 /* It goes with its domain; one that has no domain goes now. */
 struct error *vpc_unplug(struct network *n, struct vpc *v, const struct card *c)
 {
-    _cleanup_free_ char *batch = xasprintf("link del %s\n", c->tap);
-    const int where[] = {v->ns, n->host};
-    for (size_t k = 0; k < ARRAY_SIZE(where); k++) {
-        bool there = false;
-        if (where[k] >= 0)
-            RETURN_IF_ERROR(has_device(where[k], c->tap, &there));
-        struct error *e = there ? netns_batch(where[k], "ip", batch) : NULL;
-        if (e) /* it may have gone by itself meanwhile */
-            RETURN_IF_ERROR(has_device(where[k], c->tap, &there));
-        if (e && !there)
-            e = error_free(e);
-        RETURN_IF_ERROR(e);
-    }
-    return NULL;
+    if (v->ns >= 0)
+        RETURN_IF_ERROR(delete_device(v->ns, c->tap));
+    return delete_device(n->host, c->tap);
 }
 
 static bool segment_used(const struct vpc *v, const struct segment *s)
@@ -384,15 +394,10 @@ static bool segment_used(const struct vpc *v, const struct segment *s)
 
 static struct error *remove_segment(struct vpc *v, const struct segment *s)
 {
-    const char *const devices[] = {s->wire, s->bridge};
-    _cleanup_str_ struct str batch = STR_INIT;
-    for (size_t k = 0; k < ARRAY_SIZE(devices); k++) {
-        bool there = false;
-        RETURN_IF_ERROR(has_device(v->ns, devices[k], &there));
-        if (there)
-            str_printf(&batch, "link del %s\n", devices[k]);
-    }
-    return netns_batch(v->ns, "ip", str_text(&batch));
+    if (v->ns < 0)
+        return NULL;
+    RETURN_IF_ERROR(delete_device(v->ns, s->wire));
+    return delete_device(v->ns, s->bridge);
 }
 
 struct error *vpc_trim(struct network *n, struct vpc *v)
@@ -448,14 +453,6 @@ static struct error *remove_namespace(struct network *n, const char *name)
     return netns_batch(n->host, "ip", last);
 }
 
-static struct error *remove_link(struct network *n, const char *name)
-{
-    _cleanup_free_ char *batch = xasprintf("link del %s\n", name);
-    bool there = false;
-    RETURN_IF_ERROR(has_device(n->host, name, &there));
-    return there ? netns_batch(n->host, "ip", batch) : NULL;
-}
-
 struct error *vpc_destroy(struct network *n, struct vpc *v)
 {
     if (v->announced && n->on_vpc_gone)
@@ -464,8 +461,8 @@ struct error *vpc_destroy(struct network *n, struct vpc *v)
     RETURN_IF_ERROR(dhcp_stop(n, v->folder));
     if (v->ns >= 0)
         close(TAKE_FD(v->ns));
+    RETURN_IF_ERROR(delete_device(n->host, v->link));
     RETURN_IF_ERROR(remove_namespace(n, v->name));
-    RETURN_IF_ERROR(remove_link(n, v->link));
     map_take(n->vpcs, v->id.text);
     vpc_free(v);
     /* The last guest takes the table along. */
@@ -513,8 +510,8 @@ static struct error *remove_stray(struct network *n, const char *id)
         return NULL;
     log_info("%s has no instance: it is removed", name);
     RETURN_IF_ERROR(dhcp_stop(n, folder));
-    RETURN_IF_ERROR(remove_namespace(n, name));
-    return remove_link(n, link);
+    RETURN_IF_ERROR(delete_device(n->host, link));
+    return remove_namespace(n, name);
 }
 
 struct error *vpc_remove_strays(struct network *n)
@@ -585,11 +582,13 @@ struct error *vpc_check(struct network *n, struct vpc *v)
     bool linked = false;
     if (!v->built || !same_namespace(v))
         return error_new(ERROR_NOT_FOUND, "its namespace is gone");
+    if (!v->ruled)
+        return error_new(ERROR_NOT_FOUND, "a change of its rules failed");
     RETURN_IF_ERROR(netns_run(v->ns, look_inside, v));
     RETURN_IF_ERROR(has_device(n->host, v->link, &linked));
     if (!linked)
         return error_new(ERROR_NOT_FOUND, "its uplink is gone");
-    RETURN_IF_ERROR(nft_look(v->ns, "bridge", VPC_TABLE));
-    RETURN_IF_ERROR(nft_look(v->ns, "ip", VPC_TABLE));
+    RETURN_IF_ERROR(nft_look(v->ns, "bridge", VPC_TABLE, "prerouting"));
+    RETURN_IF_ERROR(nft_look(v->ns, "ip", VPC_TABLE, "egress"));
     return NULL;
 }

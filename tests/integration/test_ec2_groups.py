@@ -364,7 +364,7 @@ def test_what_an_instance_is_launched_with(cloud, ec2, group, vpc, owner):
         vni, = db.execute("SELECT vni FROM subnet WHERE id = ?", (subnet["SubnetId"],)).fetchone()
     reservation = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["ReservationId"]
     assert body == {
-        "account": owner, "reservation": reservation, "image": cloud.brick(), "disk": "brick.raw", "type": "m1.small",
+        "account": owner, "reservation": reservation, "image": cloud.brick(), "type": "m1.small",
         "region": "us-east-1", "zone": "us-east-1a", "launch_index": 0, "address": first["PrivateIpAddress"],
         "mac": card["MacAddress"], "eni": card["NetworkInterfaceId"], "subnet": subnet["SubnetId"],
         "subnet_cidr": subnet["CidrBlock"], "vpc": vpc, "vpc_cidr": "172.31.0.0/16", "vni": vni,

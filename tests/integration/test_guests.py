@@ -4,14 +4,18 @@
 One cloud of two nodes with its demonstration; real boots under emulation. What is said of the network here is said by
 the guests themselves; tests/integration/network proves the same with more ways to fail.
 """
+import os
 import re
+import shutil
 import subprocess
 
 import botocore.exceptions
 import pytest
 
-from cloud import wait_for
+from cloud import BUILD, SRC, wait_for
 from guests import GuestCloud
+
+BOOTS_LINUX = True  # tests/run --sanitize leaves it out
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +78,23 @@ def test_by_boto3_with_user_data_and_required_tokens(cloud):
     assert status["InstanceState"]["Name"] == "running" and status["SystemStatus"]["Status"] == "ok"
     cloud.ec2.terminate_instances(InstanceIds=[instance])
     cloud.ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance])
+
+
+@pytest.mark.skipif(not os.environ.get("MALLEE_LONG"), reason="with --long: three more boots")
+def test_by_the_javascript_sdk(cloud):
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed")
+    folder = os.path.join(BUILD, "tests", "clients", "ec2-js")
+    os.makedirs(folder, exist_ok=True)
+    for name in ("package.json", "life.mjs"):
+        shutil.copy(os.path.join(SRC, "tests/clients/ec2-js", name), folder)
+    done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True,
+                          text=True, check=False, timeout=300)
+    if done.returncode:
+        pytest.skip("npm cannot install the SDK: " + done.stderr[-300:])
+    done = subprocess.run(["node", os.path.join(folder, "life.mjs")], env=cloud.env, capture_output=True, text=True,
+                          check=False, timeout=400)
+    assert done.stdout.strip() == "ok", done.stdout + done.stderr[-3000:]
 
 
 def serve(cloud, address, *ports):

@@ -182,7 +182,7 @@ def test_refusals(cloud):
     cloud.ec2.register_image(ImageLocation="uploads/x", Name="twice")
     refused(cloud.ec2.register_image, "InvalidAMIName.Duplicate", ImageLocation="uploads/x", Name="twice")
     refused(cloud.ec2.register_image, "InvalidParameterValue", ImageLocation="nothing", Name="abc")
-    refused(cloud.ec2.deregister_image, "InvalidAMIID.NotFound", ImageId="ami-00000000000000001")
+    refused(cloud.ec2.deregister_image, "InvalidAMIID.NotFound", ImageId="ami-0123456789abcdef0")
     refused(cloud.ec2.deregister_image, "InvalidAMIID.Malformed", ImageId="ami-zz")
 
 

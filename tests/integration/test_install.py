@@ -53,7 +53,7 @@ def test_the_tool(root):
 
 def test_guests(root):
     images = root / PREFIX / "share/mallee/images"
-    assert (images / "brick.raw").stat().st_size == 1 << 20
+    assert (root / PREFIX / "share/mallee/brick/brick.raw").stat().st_size == 1 << 20
     assert "--cache" in run(images / "tiny/build", "--help")
     assert os.access(root / PREFIX / "libexec/mallee/forget-unborn", os.X_OK)
     drop_in = (root / PREFIX / "lib/systemd/system/libvirtd.service.d/mallee.conf").read_text()

@@ -26,8 +26,7 @@ import botocore.config
 
 SRC = os.environ.get("SRC") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("MALLEE_BUILD") or os.path.join(SRC, "build")
-BRICK = "ami-"  # replaced by brick(): the id stands in the images table
-INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
+INSTANCE_ID = re.compile(r"(?<![a-z])i-[0-9a-f]{8,17}")
 # Capacity that bricks (8 MiB of real memory each) never fill.
 ROOMY = dict(MALLEE_NODE_VCPUS="512", MALLEE_NODE_MEMORY_MIB="1048576", MALLEE_NODE_DISK_GIB="4096")
 
@@ -167,8 +166,9 @@ class Cloud:
         return done.stdout
 
     def brick(self):
-        """The image id of the brick that every cloud is seeded with."""
-        return os.environ.get("MALLEE_BRICK_IMAGE", "ami-00000000000000001")
+        """The image id of the brick, which the quickstart has imported."""
+        with open(f"{self.dir}/etc/brick-image", encoding="utf-8") as file:
+            return file.read().split()[0]
 
     def run(self, count=1, client=None, **more):
         more.setdefault("ClientToken", str(uuid.uuid4()))

@@ -359,7 +359,7 @@ static void test_one_server_for_all(void **state)
     int idle = open_to(at_one);
     char c;
     metadata_drop(m, &one);
-    assert_int_equal(recv(idle, &c, 1, 0), 0);
+    assert_true(recv(idle, &c, 1, 0) <= 0);
     close(idle);
     assert_int_equal(open_to(at_one), -1);
     metadata_close(m);

@@ -41,7 +41,6 @@ struct error *ec2_register_image(struct request_ctx *ctx, const struct ec2_regis
     i.description = xstrdup(in->description);
     i.architecture = xstrdup("x86_64");
     i.state = xstrdup("pending");
-    i.disk_name = xstrdup("");
     i.source_bucket = xstrndup(in->image_location, slash);
     i.source_key = xstrdup(in->image_location + slash + 1);
     keys_image_make(ctx->cloud->keys, &i);

@@ -187,8 +187,6 @@ static char *make_body(const struct run *r, const struct store_instance *i)
     json_set_string(o, "account", i->account.text);
     json_set_string(o, "reservation", r->reservation.text);
     json_set_string(o, "image", i->image.text);
-    if (*r->image.disk_name)
-        json_set_string(o, "disk", r->image.disk_name);
     json_set_string(o, "type", i->type.text);
     json_set_string(o, "region", r->ctx->cloud->config->region);
     json_set_string(o, "zone", r->zone->id.text);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include "common/base/clock.h"
 #include "common/base/id.h"
@@ -25,7 +26,7 @@
 #include "tests/integration/network/guest.h"
 
 #define SCAN_AT_ONCE 4096
-#define SCAN_MS      400
+#define SCAN_MS      300
 
 static void must(struct error *e)
 {
@@ -92,7 +93,7 @@ static struct error *make_socket(void *arg)
     return s->fd < 0 ? error_errno(errno, "making a socket") : NULL;
 }
 
-static int socket_in(struct machine *m, int domain, int type, int protocol)
+int machine_socket(struct machine *m, int domain, int type, int protocol)
 {
     struct make_socket s = {domain, type, protocol, -1};
     must(netns_run(m->ns, make_socket, &s));
@@ -115,7 +116,7 @@ static bool ready(int fd, short what, int ms)
 static enum tried connect_in(struct machine *m, const char *to, unsigned port, int ms, int *ret_fd)
 {
     struct sockaddr_in a = at(to, port);
-    _cleanup_close_ int fd = socket_in(m, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    _cleanup_close_ int fd = machine_socket(m, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     int e = 0;
     socklen_t len = sizeof e;
     if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0 && errno != EINPROGRESS)
@@ -145,7 +146,7 @@ int machine_open(struct machine *m, const char *to, unsigned port, int ms)
 int machine_listen(struct machine *m, unsigned port)
 {
     struct sockaddr_in a = at("0.0.0.0", port);
-    int on = 1, fd = socket_in(m, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int on = 1, fd = machine_socket(m, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
     assert_int_equal(listen(fd, 128), 0);
@@ -179,7 +180,7 @@ static uint16_t checksum(const void *data, size_t len, uint32_t sum)
 bool machine_ping(struct machine *m, const char *to, int ms)
 {
     struct sockaddr_in a = at(to, 0);
-    _cleanup_close_ int fd = socket_in(m, AF_INET, SOCK_RAW, IPPROTO_ICMP);
+    _cleanup_close_ int fd = machine_socket(m, AF_INET, SOCK_RAW, IPPROTO_ICMP);
     struct icmphdr echo = {.type = ICMP_ECHO, .un.echo = {.id = htons(0x4d4c), .sequence = htons(1)}};
     int64_t until = clock_mono_ms() + ms;
     echo.checksum = checksum(&echo, sizeof echo, 0);
@@ -214,15 +215,20 @@ static void note(struct scan *s, unsigned port)
 /* An answer of either kind counts: a refusal says that the packet arrived. */
 static void scan_some(struct scan *s, unsigned first, unsigned count)
 {
-    int64_t until = clock_mono_ms() + SCAN_MS;
     for (unsigned k = 0; k < count; k++) {
         struct sockaddr_in a = at(s->to, first + k);
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+            abort();
         s->fds[k] = (struct pollfd){.fd = fd, .events = POLLOUT};
         s->ports[k] = first + k;
-        if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0 || errno == ECONNREFUSED)
+        if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0 || errno == ECONNREFUSED) {
             note(s, first + k);
+            close(fd);
+            s->fds[k].fd = -1;
+        }
     }
+    int64_t until = clock_mono_ms() + SCAN_MS;
     for (int64_t left; (left = until - clock_mono_ms()) > 0;) {
         if (poll(s->fds, count, (int)left) <= 0)
             break;
@@ -254,6 +260,12 @@ static struct error *scan_main(void *arg)
 unsigned machine_scan(struct machine *m, const char *to, unsigned *ret, unsigned max)
 {
     struct scan *s = xnew0(struct scan);
+    struct rlimit files = {SCAN_AT_ONCE + 1024, SCAN_AT_ONCE + 1024};
+    struct rlimit before;
+    getrlimit(RLIMIT_NOFILE, &before);
+    files.rlim_max = before.rlim_max > files.rlim_max ? before.rlim_max : files.rlim_max;
+    if (before.rlim_cur < files.rlim_cur)
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
     s->to = to;
     s->open = ret;
     s->max = max;
@@ -317,28 +329,52 @@ static void put_head(struct frame *f, const char *to, const char *from, unsigned
     put16(f, type);
 }
 
-void frame_udp(struct frame *f, const char *from_mac, const char *to_mac, const char *from, const char *to,
-               unsigned from_port, unsigned to_port, const char *text)
+/* Heads of Ethernet and IP; gives where IP's begins. */
+static unsigned put_ip(struct frame *f, const char *from_mac, const char *to_mac, const char *from, const char *to,
+                       unsigned protocol, unsigned len)
 {
     struct in_addr a = at(from, 0).sin_addr, b = at(to, 0).sin_addr;
-    unsigned len = (unsigned)strlen(text), start;
     put_head(f, to_mac, from_mac, ETH_P_IP);
-    start = f->len;
+    unsigned start = f->len;
     put16(f, 0x4500);
-    put16(f, 28 + len);
+    put16(f, 20 + len);
     put16(f, 0);
     put16(f, 0);
-    put16(f, 64 << 8 | IPPROTO_UDP);
+    put16(f, 64 << 8 | protocol);
     put16(f, 0);
     put(f, &a, 4);
     put(f, &b, 4);
     uint16_t sum = checksum(f->data + start, 20, 0);
     memcpy(f->data + start + 10, &sum, 2);
+    return start;
+}
+
+void frame_udp(struct frame *f, const char *from_mac, const char *to_mac, const char *from, const char *to,
+               unsigned from_port, unsigned to_port, const char *text)
+{
+    unsigned len = (unsigned)strlen(text);
+    put_ip(f, from_mac, to_mac, from, to, IPPROTO_UDP, 8 + len);
     put16(f, from_port);
     put16(f, to_port);
     put16(f, 8 + len);
     put16(f, 0); /* without a checksum */
     put(f, text, len);
+}
+
+void frame_syn(struct frame *f, const char *from_mac, const char *to_mac, const char *from, const char *to,
+               unsigned from_port, unsigned to_port)
+{
+    unsigned start = put_ip(f, from_mac, to_mac, from, to, IPPROTO_TCP, 20);
+    put16(f, from_port);
+    put16(f, to_port);
+    put(f, "\0\0\0\7\0\0\0\0", 8);
+    put16(f, 0x5002);
+    put16(f, 1000);
+    put16(f, 0);
+    put16(f, 0);
+    /* The pseudo header is addresses, protocol and length. */
+    uint16_t sum = checksum(f->data + start + 12, 28, IPPROTO_TCP + 20);
+    memcpy(f->data + start + 36, &sum, 2);
 }
 
 void frame_arp(struct frame *f, const char *from_mac, const char *sender_mac, const char *sender, const char *target,
@@ -375,14 +411,14 @@ static struct sockaddr_ll card_of(struct machine *m)
 void machine_send(struct machine *m, const struct frame *f)
 {
     struct sockaddr_ll card = card_of(m);
-    _cleanup_close_ int fd = socket_in(m, AF_PACKET, SOCK_RAW, 0);
+    _cleanup_close_ int fd = machine_socket(m, AF_PACKET, SOCK_RAW, 0);
     assert_int_equal(sendto(fd, f->data, f->len, 0, (struct sockaddr *)&card, sizeof card), f->len);
 }
 
 int machine_hear(struct machine *m)
 {
     struct sockaddr_ll card = card_of(m);
-    int fd = socket_in(m, AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(ETH_P_ALL));
+    int fd = machine_socket(m, AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(ETH_P_ALL));
     assert_int_equal(bind(fd, (struct sockaddr *)&card, sizeof card), 0);
     return fd;
 }

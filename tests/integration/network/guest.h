@@ -38,6 +38,7 @@ enum tried {
 enum tried machine_connect(struct machine *m, const char *to, unsigned port, int ms);
 /* A socket that is connected; -1 where it could not be. */
 int machine_open(struct machine *m, const char *to, unsigned port, int ms);
+int machine_socket(struct machine *m, int domain, int type, int protocol);
 /* A listening socket. */
 int machine_listen(struct machine *m, unsigned port);
 /* The address of the next connection's peer at a listener; empty: none came. */
@@ -55,6 +56,8 @@ struct frame {
 };
 void frame_udp(struct frame *f, const char *from_mac, const char *to_mac, const char *from, const char *to,
                unsigned from_port, unsigned to_port, const char *text);
+void frame_syn(struct frame *f, const char *from_mac, const char *to_mac, const char *from, const char *to,
+               unsigned from_port, unsigned to_port);
 void frame_arp(struct frame *f, const char *from_mac, const char *sender_mac, const char *sender, const char *target,
                unsigned operation);
 void machine_send(struct machine *m, const struct frame *f);
