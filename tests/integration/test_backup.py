@@ -129,6 +129,10 @@ def room(cloud):
     return any(slot["free"] >= 2 for z in json.loads(cloud.mallee("--json", "status"))["zones"] for slot in z["slots"])
 
 
+def data_files(cloud):
+    return {name for _, _, names in os.walk(f"{cloud.dir}/state/store/data") for name in names}
+
+
 def launch_works(cloud):
     wait_for("room", lambda: room(cloud), 60)
     ids = cloud.run(2)
@@ -182,6 +186,9 @@ def test_guests_outlive_their_controllers(cloud, tmp_path):
     wait_for("what the load left", lambda: settled(cloud, load.ids + [ended]), 60, 0.5)
     before = processes(cloud, first + later)
     there = cloud.instances(first + later)
+    files = data_files(cloud)
+    s3.put_object(Bucket="kept", Key="later", Body=BIG)
+    unnamed = data_files(cloud) - files
     old_era = era(cloud)
 
     lose_and_restore(cloud, folder)
@@ -202,8 +209,12 @@ def test_guests_outlive_their_controllers(cloud, tmp_path):
 
     s3 = cloud.client("s3")
     assert read(s3, "small") == b"small" and read(s3, "big") == BIG
+    with pytest.raises(botocore.exceptions.ClientError, match="NoSuchKey"):
+        read(s3, "later")
+    assert len(unnamed) == 1 and unnamed <= data_files(cloud), "who restored by mistake can go back"
     s3.put_object(Bucket="kept", Key="after", Body=BIG[:100000])
     assert read(s3, "after") == BIG[:100000]
+    s3.delete_object(Bucket="kept", Key="after")
     new = launch_works(cloud)
     assert not addresses(cloud.instances(new)) & addresses(there), "an address of a guest in quarantine was handed out again"
     del there[later[0]]
@@ -219,6 +230,10 @@ def test_guests_outlive_their_controllers(cloud, tmp_path):
     processes(cloud, new)
     assert read(cloud.client("s3"), "big") == BIG
     assert not addresses(cloud.instances(launch_works(cloud))) & addresses(there)
+    os.unlink(f"{cloud.dir}/state/store/keep-unnamed")
+    cloud.kill("store")
+    wait_for("the end of what the index does not name", lambda: not unnamed & data_files(cloud), 30)
+    wait_for("the store", lambda: read(cloud.client("s3"), "big") == BIG, 30)
     cloud.client("ec2").terminate_instances(InstanceIds=first)
     wait_for("an end that the user asked for", lambda: settled(cloud, first), 60, 0.5)
 
@@ -235,6 +250,13 @@ def test_backup_is_the_administrators(cloud, tmp_path):
     with pytest.raises(botocore.exceptions.ClientError) as refused:
         s3.list_buckets()
     assert refused.value.response["Error"]["Code"] == "AccessDenied"
+    with open(f"{cloud.dir}/etc/store.conf", encoding="utf-8") as conf:
+        guests = dict(line.strip().split(" = ", 1) for line in conf)["guest-listen"]
+    own = {**cloud.env, "AWS_ENDPOINT_URL_S3": f"https://{guests}", "AWS_CA_BUNDLE": f"{cloud.dir}/etc/cert.pem"}
+    done = subprocess.run(["mallee", "backup", str(tmp_path / "b")], env=own, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=60, check=False)
+    assert done.returncode and "NotImplemented" in done.stdout, "not where guests call, whoever asks"
+    assert not os.path.exists(tmp_path / "b")
 
 
 def ask_for_index(request, **_):
