@@ -18,5 +18,8 @@ struct error *s3_put_stream(struct aws_caller *c, const char *bucket, const char
 /* An object of at most `max` bytes, allocated. */
 struct error *s3_get(struct aws_caller *c, const char *bucket, const char *key, size_t max, char **ret, size_t *ret_len)
     _must_check_;
+/* What GET /?QUERY of the store itself answers, in slices; `receive` and what follows it as in struct aws_call. */
+struct error *s3_get_service(struct aws_caller *c, const char *query, bool (*receive)(void *arg, const void *data, size_t len),
+                             void *arg, uint64_t *length, unsigned stall_s) _must_check_;
 struct error *s3_delete(struct aws_caller *c, const char *bucket, const char *key) _must_check_;
 #endif
