@@ -43,6 +43,7 @@ struct store_key {
     unsigned char sealed[256];
     size_t sealed_len;
     bool enabled, administrator;
+    struct id role; /* of the cloud's own part that it was made for; store_key_each() alone tells */
 };
 struct error *store_key_insert(struct db_tx *tx, const char *id, const struct store_key *k, int64_t now) _must_check_;
 /* ERROR_NOT_FOUND; enabled only where the account is too. */
