@@ -82,7 +82,9 @@ static void on_end(void *arg, struct http_request *r)
     size_t len;
     const char *body = http_request_body(r, &len);
     struct s3_object *o = s3_memory_find(s, path);
-    if (!http_request_header(r, "Authorization", NULL) && !(query && strstr(query, "X-Amz-Signature="))) {
+    if (s->refuse) {
+        answer(r, 503, NULL, 0, NULL, NULL);
+    } else if (!http_request_header(r, "Authorization", NULL) && !(query && strstr(query, "X-Amz-Signature="))) {
         answer(r, 403, NULL, 0, NULL, NULL);
     } else if (streq(method, "PUT")) {
         s3_memory_put(s, path, body, len);

@@ -17,6 +17,7 @@ struct s3_memory {
     struct http_server *http;
     char *url;
     ARRAY(struct s3_object) objects;
+    bool refuse;         /* answers 503 whatever it is asked */
     int fail_gets_after; /* answers 503 once it reaches 0; negative: never */
 };
 
