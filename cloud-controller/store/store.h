@@ -212,6 +212,10 @@ struct error *store_image_job_progress(struct db_tx *tx, const char *service, co
                                        int64_t now, bool *ret_go_on) _must_check_;
 struct error *store_image_job_done(struct db_tx *tx, const char *service, const char *id, uint64_t disk_bytes)
     _must_check_;
+/* Whether a job of the image may be under way, taken or not; false for one that is not there. */
+struct error *store_image_job_may_run(struct db_tx *tx, const char *id, bool *ret) _must_check_;
+/* In whatever state. */
+struct error *store_image_there(struct db_tx *tx, const char *id, bool *ret) _must_check_;
 struct error *store_image_job_failed(struct db_tx *tx, const char *service, const char *id, const char *reason)
     _must_check_;
 
