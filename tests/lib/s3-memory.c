@@ -116,9 +116,10 @@ static void answer_list(struct s3_memory *s, struct http_request *r, const char 
     qsort(s->objects.data, s->objects.len, sizeof *s->objects.data, compare_paths);
     str_add(&out, "<ListBucketResult>");
     array_each(&s->objects, o) {
-        const char *key = o->path + strlen(bucket) + 1;
-        if (!str_starts(o->path, bucket) || !str_starts(key, prefix))
+        size_t head = strlen(bucket);
+        if (!str_starts(o->path, bucket) || o->path[head] != '/' || !str_starts(o->path + head + 1, prefix))
             continue;
+        const char *key = o->path + head + 1;
         const char *slash = delimiter ? strchr(key + strlen(prefix), '/') : NULL;
         size_t group = slash ? (size_t)(slash + 1 - key) : 0;
         _cleanup_free_ char *item = group ? xstrndup(key, group) : xstrdup(key);
