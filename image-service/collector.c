@@ -9,6 +9,7 @@
 #define NAP_MS   100
 #define LEAST_MS 500
 #define MOST_MS  3600000
+#define AGAIN_MS 60000 /* after a round that failed */
 
 const struct metric_row collector_metric_rows[] = {
     {"mallee_image_chunks_collected_total", METRIC_COUNTER, offsetof(struct collector, removed),
@@ -28,10 +29,16 @@ static struct error *is_running(void *arg, const struct id *image, bool *ret)
 }
 
 /* Half the delay, so that nothing stays much longer than it must. */
-static uint64_t pause_ms(const struct collector *c)
+static uint64_t pause_ms(const struct collector *c, bool failed)
 {
-    uint64_t half = c->config->garbage_delay_ms / 2;
-    return half < LEAST_MS ? LEAST_MS : half > MOST_MS ? MOST_MS : half;
+    uint64_t half = c->config->garbage_delay_ms / 2, most = failed ? AGAIN_MS : MOST_MS;
+    return half < LEAST_MS ? LEAST_MS : half > most ? most : half;
+}
+
+static void rest(struct collector *c, uint64_t ms)
+{
+    for (uint64_t waited = 0; waited < ms && !atomic_load(&c->stop); waited += NAP_MS)
+        usleep(NAP_MS * 1000);
 }
 
 void collector_run(struct collector *c)
@@ -43,9 +50,10 @@ void collector_run(struct collector *c)
                                     .stop = &c->stop,
                                     .removed = &c->removed};
     while (!atomic_load(&c->stop)) {
-        for (uint64_t waited = 0; waited < pause_ms(c) && !atomic_load(&c->stop); waited += NAP_MS)
-            usleep(NAP_MS * 1000);
-        log_failure(LOG_WARNING, collect_chunks(&collection), "collecting chunks");
+        struct error *e = collect_chunks(&collection);
+        bool failed = e != NULL;
+        log_failure(LOG_WARNING, e, "collecting chunks");
+        rest(c, pause_ms(c, failed));
     }
 }
 

@@ -13,7 +13,7 @@
 #include "node-controller/image-cache/fetch.h"
 #include "node-controller/image-cache/shelf.h"
 
-#define DAY_MS        (24ll * 3600 * 1000)
+#define PART_AGE_MS   (24ll * 3600 * 1000)
 #define DEFAULT_SHARE 4 /* a quarter of the disk */
 
 const struct metric_row image_cache_metric_rows[] = {
@@ -43,7 +43,6 @@ struct pin {
 struct image_cache {
     char *dir, *store_url, *credentials_file, *region, *ca_file;
     uint64_t max_bytes, min_free;
-    int64_t part_age;
     void (*stood_on)(void *arg, image_ids *add);
     void *arg;
     struct image_cache_metrics metrics;
@@ -79,7 +78,6 @@ struct error *image_cache_open(const struct image_cache_options *o, struct image
     c->ca_file = xstrdup(o->ca_file);
     c->max_bytes = max_bytes;
     c->min_free = o->min_free;
-    c->part_age = o->part_age ? o->part_age : DAY_MS;
     c->stood_on = o->stood_on;
     c->arg = o->arg;
     pthread_mutex_init(&c->lock, NULL);
@@ -251,7 +249,7 @@ static void drop_leftovers(struct image_cache *c)
     struct error *e = shelf_list(c->dir, &images);
     int64_t now = clock_wall_ms();
     array_each(&images, s) {
-        if (!s->whole && !find_pin(c, &s->image) && (!s->written || now - s->written > c->part_age))
+        if (!s->whole && !find_pin(c, &s->image) && (!s->written || now - s->written > PART_AGE_MS))
             drop(c, s, "nobody took its fetch up again");
     }
     array_free(&images);

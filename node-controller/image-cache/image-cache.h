@@ -35,7 +35,6 @@ struct image_cache_options {
     const char *ca_file;
     uint64_t max_bytes; /* 0: a quarter of the disk that DIR lies on */
     uint64_t min_free;
-    int64_t part_age; /* ms that a fetch which was cut short is kept for; 0: a day */
     /* Adds the images that instances' records name, on any thread; NULL: none do. */
     void (*stood_on)(void *arg, image_ids *add);
     void *arg;

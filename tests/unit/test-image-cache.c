@@ -26,7 +26,6 @@ struct world {
     struct s3_memory s3;
     char dir[40], images[48];
     uint64_t max_bytes, min_free;
-    int64_t part_age;
     struct id needed; /* by an instance's record */
     char *paths[CHUNKS], *whole, *part;
     struct image_cache *cache;
@@ -85,7 +84,6 @@ static void open_cache(struct world *w)
                                     .region = "us-east-1",
                                     .max_bytes = w->max_bytes,
                                     .min_free = w->min_free,
-                                    .part_age = w->part_age,
                                     .stood_on = tell_needed,
                                     .arg = w};
     assert_null(image_cache_open(&o, &w->cache));
