@@ -87,6 +87,8 @@ struct error *aws_call(struct aws_caller *c, const struct aws_call *call, struct
                              .send = call->send,
                              .receive = call->receive,
                              .arg = call->arg,
-                             .max_body = call->max_body};
+                             .length = call->length,
+                             .max_body = call->max_body,
+                             .stall_s = call->stall_s};
     return http_client_call(c->http, &http, ret);
 }

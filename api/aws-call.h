@@ -33,7 +33,9 @@ struct aws_call {
     ssize_t (*send)(void *arg, void *into, size_t max);
     bool (*receive)(void *arg, const void *data, size_t len);
     void *arg;
+    uint64_t *length;
     size_t max_body;
+    unsigned stall_s; /* of a streamed call without a byte; 0: 30 */
 };
 
 /* An answer of any status is a success. */

@@ -52,6 +52,16 @@ static struct error *call_path(struct aws_caller *c, struct aws_call *call, cons
     return e;
 }
 
+struct error *s3_get_service(struct aws_caller *c, const char *query, bool (*receive)(void *arg, const void *data, size_t len),
+                             void *arg, uint64_t *length, unsigned stall_s)
+{
+    struct aws_call call = {.method = "GET", .path = "/", .query = query, .receive = receive, .arg = arg, .length = length,
+                            .stall_s = stall_s};
+    _cleanup_http_reply_ struct http_reply reply = {0};
+    RETURN_IF_ERROR(error_wrap(aws_call(c, &call, &reply), "GET /?%s", query));
+    return reply.status == 200 ? NULL : refusal(&reply, "GET", query);
+}
+
 struct error *s3_make_bucket(struct aws_caller *c, const char *bucket)
 {
     struct aws_call call = {.method = "PUT"};

@@ -40,5 +40,8 @@ struct error *s3_head(struct aws_caller *c, const char *bucket, const char *key,
 /* As s3_put(), where nothing is there yet: else ERROR_EXISTS.  `header` may be NULL. */
 struct error *s3_put_new(struct aws_caller *c, const char *bucket, const char *key, const void *data, size_t len,
                          const struct http_header *header) _must_check_;
+/* What GET /?QUERY of the store itself answers, in slices; `receive` and what follows it as in struct aws_call. */
+struct error *s3_get_service(struct aws_caller *c, const char *query, bool (*receive)(void *arg, const void *data, size_t len),
+                             void *arg, uint64_t *length, unsigned stall_s) _must_check_;
 struct error *s3_delete(struct aws_caller *c, const char *bucket, const char *key) _must_check_;
 #endif

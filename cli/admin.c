@@ -93,7 +93,8 @@ struct error *admin_call(const struct admin *a, const char *action, json_t *in, 
     _cleanup_free_ char *url =
         xasprintf("%s%s%s", str_starts(a->url, "https:") ? "https://" : "http://", host, path);
     struct http_call call = {.method = "POST", .url = url, .headers = headers, .nheaders = n, .body = body,
-                             .len = strlen(body), .max_body = ANSWER_MAX};
+                             .len = strlen(body), .max_body = ANSWER_MAX,
+                             .timeout_ms = a->timeout_ms};
     _cleanup_http_reply_ struct http_reply reply;
     RETURN_IF_ERROR(post(a, &call, &reply));
     if (reply.status / 100 != 2)

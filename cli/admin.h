@@ -10,6 +10,7 @@ struct admin {
     const char *access_key_id, *secret, *session_token; /* the token may be NULL */
     const char *region;
     const char *ca_file; /* NULL: the system's */
+    unsigned timeout_ms; /* of a call; 0: 30 s */
 };
 
 /* From the environment; `url` (or NULL) goes before MALLEE_ADMIN_URL. ERROR_INVALID where keys lack. */

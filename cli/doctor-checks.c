@@ -34,16 +34,20 @@ static const struct needed_program {
     unsigned major, minor; /* at least */
     const char *for_what;
 } needed_programs[] = {
-    {"qemu-system-x86_64", "qemu-system-x86", 7, 2, "nodes"}, {"qemu-img", "qemu-utils", 7, 2, "nodes"},
-    {"libvirtd", "libvirt-daemon", 9, 0, "nodes"},            {"dnsmasq", "dnsmasq-base", 2, 80, "nodes"},
-    {"nft", "nftables", 1, 0, "nodes"},                       {"ip", "iproute2", 0, 0, "nodes"},
+    {"qemu-system-x86_64", "qemu-system-x86", 7, 2, "nodes"},
+    {"qemu-img", "qemu-utils", 7, 2, "nodes"},
+    {"libvirtd", "libvirt-daemon", 9, 0, "nodes"},
+    {"dnsmasq", "dnsmasq-base", 2, 80, "nodes"},
+    {"nft", "nftables", 1, 0, "nodes"},
+    {"ip", "iproute2", 0, 0, "nodes"},
     {"rabbitmqctl", "rabbitmq-server", 0, 0, "the broker"},
 };
 
 /* The path of a program, also where a user's PATH does not go; NULL: there is none.  Allocated. */
 static char *find_program(const char *name)
 {
-    static const char *const folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"};
+    static const char *const folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                          "/usr/bin",        "/sbin",          "/bin"};
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
         char *path = xasprintf("%s/%s", folders[i], name);
         if (access(path, X_OK) == 0)
@@ -87,7 +91,8 @@ static void look_at_program(const struct needed_program *n, struct finding *f)
     } else {
         finding_say(f, "%s %u.%u", n->name, major, minor);
         if (major < n->major || (major == n->major && minor < n->minor))
-            finding_worse(f, VERDICT_BAD, "%s must be at least %u.%u (for %s)", n->name, n->major, n->minor, n->for_what);
+            finding_worse(f, VERDICT_BAD, "%s must be at least %u.%u (for %s)", n->name, n->major,
+                          n->minor, n->for_what);
     }
     error_free(e);
     spawn_result_free(&r);
@@ -102,7 +107,8 @@ static void look_at_programs(const struct doctor *d, struct finding *f)
 
 /* ---- KVM ---- */
 
-/* A boot sector: mov al, 16; out 0xf4, al; hlt; again.  QEMU's isa-debug-exit makes of it exit status 33. */
+/* A boot sector: mov al, 16; out 0xf4, al; hlt; again.  QEMU's isa-debug-exit makes of it exit
+ * status 33. */
 static const unsigned char probe_sector[] = {0xb0, 0x10, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd};
 #define PROBE_STATUS 33
 
@@ -124,9 +130,24 @@ static struct error *write_probe(char *path)
 static struct error *boot_probe(const char *disk, struct spawn_result *ret)
 {
     _cleanup_free_ char *drive = xasprintf("file=%s,format=raw,if=ide,snapshot=on", disk);
-    const char *const argv[] = {"qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-machine", "pc", "-m", "32",
-                                "-nodefaults", "-display", "none", "-no-reboot", "-device",
-                                "isa-debug-exit,iobase=0xf4,iosize=4", "-drive", drive, NULL};
+    const char *const argv[] = {"qemu-system-x86_64",
+                                "-accel",
+                                "kvm",
+                                "-cpu",
+                                "host",
+                                "-machine",
+                                "pc",
+                                "-m",
+                                "32",
+                                "-nodefaults",
+                                "-display",
+                                "none",
+                                "-no-reboot",
+                                "-device",
+                                "isa-debug-exit,iobase=0xf4,iosize=4",
+                                "-drive",
+                                drive,
+                                NULL};
     struct spawn s = {.argv = argv, .deadline_ms = PROBE_MS};
     return spawn_run(&s, ret);
 }
@@ -155,7 +176,8 @@ static void judge_probe(struct error *e, const struct spawn_result *r, struct fi
     else
         last_line(&r->output, &why);
     finding_say(f, "/dev/kvm is there, but no guest boots on it (%s)", str_text(&why));
-    finding_worse(f, VERDICT_WARNING, "set domain-type = qemu in the node's configuration: guests run under emulation");
+    finding_worse(f, VERDICT_WARNING,
+                  "set domain-type = qemu in the node's configuration: guests run under emulation");
 }
 
 static void look_at_kvm(const struct doctor *d, struct finding *f)
@@ -165,7 +187,9 @@ static void look_at_kvm(const struct doctor *d, struct finding *f)
     (void)d;
     if (access("/dev/kvm", F_OK) != 0) {
         finding_say(f, "no /dev/kvm");
-        finding_worse(f, VERDICT_WARNING, "enable virtualisation in the firmware; without it guests run under emulation");
+        finding_worse(
+            f, VERDICT_WARNING,
+            "enable virtualisation in the firmware; without it guests run under emulation");
         return;
     }
     if (access("/dev/kvm", R_OK | W_OK) != 0) {
@@ -211,13 +235,17 @@ static void look_at_bridge_filter(const struct doctor *d, struct finding *f)
         need_root(f);
         return;
     }
-    bool ok = in_fresh_network("f=/proc/sys/net/bridge/bridge-nf-call-iptables; echo 1 >$f && cat $f", &output);
+    bool ok = in_fresh_network(
+        "f=/proc/sys/net/bridge/bridge-nf-call-iptables; echo 1 >$f && cat $f", &output);
     if (ok && streq(str_text(&output), "1\n")) {
         finding_say(f, "rules see bridged packets (net.bridge.bridge-nf-call-iptables)");
         return;
     }
-    finding_say(f, "net.bridge.bridge-nf-call-iptables cannot be set: security groups would let everything through");
-    finding_worse(f, VERDICT_BAD, "modprobe br_netfilter, and have it loaded at boot: echo br_netfilter >/etc/modules-load.d/mallee.conf");
+    finding_say(f, "net.bridge.bridge-nf-call-iptables cannot be set: security groups would let "
+                   "everything through");
+    finding_worse(f, VERDICT_BAD,
+                  "modprobe br_netfilter, and have it loaded at boot: echo br_netfilter "
+                  ">/etc/modules-load.d/mallee.conf");
 }
 
 static const struct kernel_part {
@@ -227,7 +255,8 @@ static const struct kernel_part {
     {"veth", "ip link add v0 type veth peer name v1"},
     {"vxlan", "ip link add x0 type vxlan id 1 dstport 4789 local 127.0.0.1"},
     {"tap", "ip tuntap add t0 mode tap"},
-    {"nftables' NAT", "nft add table ip t && nft 'add chain ip t c { type nat hook prerouting priority dstnat; }'"},
+    {"nftables' NAT",
+     "nft add table ip t && nft 'add chain ip t c { type nat hook prerouting priority dstnat; }'"},
     {"nftables' bridge family", "nft add table bridge t"},
 };
 
@@ -246,7 +275,9 @@ static void look_at_kernel(const struct doctor *d, struct finding *f)
         finding_say(f, "no %s", kernel_parts[i].what);
     }
     if (missing)
-        finding_worse(f, VERDICT_BAD, "use a kernel that has it, or load its module; `apt-get install iproute2 nftables`");
+        finding_worse(
+            f, VERDICT_BAD,
+            "use a kernel that has it, or load its module; `apt-get install iproute2 nftables`");
     else
         finding_say(f, "bridge, veth, vxlan, tap, nftables");
 }
@@ -259,10 +290,12 @@ static void look_at_files(const struct doctor *d, struct finding *f)
     (void)d;
     if (getrlimit(RLIMIT_NOFILE, &l) < 0)
         return;
-    finding_say(f, "%" PRIu64 " open files (%" PRIu64 " where a program asks)", (uint64_t)l.rlim_cur, (uint64_t)l.rlim_max);
+    finding_say(f, "%" PRIu64 " open files (%" PRIu64 " where a program asks)",
+                (uint64_t)l.rlim_cur, (uint64_t)l.rlim_max);
     if (l.rlim_max < FILES_FEW)
         finding_worse(f, l.rlim_max < FILES_BAD ? VERDICT_BAD : VERDICT_WARNING,
-                      "raise it for whoever starts the daemons: LimitNOFILE=65536 in systemd, nofile in limits.conf");
+                      "raise it for whoever starts the daemons: LimitNOFILE=65536 in systemd, "
+                      "nofile in limits.conf");
 }
 
 /* The nearest folder above that is there. */
@@ -290,7 +323,8 @@ static void look_at_disk(const struct doctor *d, struct finding *f)
     finding_say(f, "%.1f GiB free at %s", (double)bytes / (double)GIB, at);
     if (bytes < DISK_LITTLE)
         finding_worse(f, bytes < DISK_BAD ? VERDICT_BAD : VERDICT_WARNING,
-                      "make room: images and instances' disks grow there, and below min-free writes are refused");
+                      "make room: images and instances' disks grow there, and below min-free "
+                      "writes are refused");
 }
 
 /* ---- time ---- */
@@ -358,7 +392,8 @@ static const struct wanted_port {
 static bool port_free(uint16_t port)
 {
     _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int one = 1;
     if (fd < 0)
         return true;
@@ -398,15 +433,20 @@ static void look_at_ports(const struct doctor *d, struct finding *f)
         taken++;
     }
     if (taken)
-        finding_worse(f, VERDICT_WARNING, "`ss -ltnp` shows by whom; the daemons' `listen` keys may name other ports");
+        finding_worse(f, VERDICT_WARNING,
+                      "`ss -ltnp` shows by whom; the daemons' `listen` keys may name other ports");
     else if (!f->found.len)
         finding_say(f, "5672 and 8773 to 8777 are free");
 }
 
 const struct doctor_check doctor_checks[] = {
-    {"KVM", look_at_kvm},           {"bridge filtering", look_at_bridge_filter},
-    {"kernel network", look_at_kernel}, {"open files", look_at_files},
-    {"time", look_at_time},         {"disk", look_at_disk},
-    {"ports", look_at_ports},       {"programs", look_at_programs},
+    {"KVM", look_at_kvm},
+    {"bridge filtering", look_at_bridge_filter},
+    {"kernel network", look_at_kernel},
+    {"open files", look_at_files},
+    {"time", look_at_time},
+    {"disk", look_at_disk},
+    {"ports", look_at_ports},
+    {"programs", look_at_programs},
 };
 const size_t doctor_checks_len = ARRAY_SIZE(doctor_checks);

@@ -11,6 +11,8 @@ struct line {
 /* What is more than one call of the admin API. */
 static const struct line own_commands[] = {
     {"image import FILE", "make an image of a raw or qcow2 disk; prints its id"},
+    {"backup FOLDER", "copy the cloud's database and key and the store's index into a new folder; it is a secret"},
+    {"restore FOLDER", "make both of a backup, on the controllers' machine, where they do not run and have no state"},
     {"doctor", "is this machine fit? KVM, bridge filtering, limits, time, disk, ports, programs"},
 };
 static const struct line options[] = {
@@ -19,6 +21,8 @@ static const struct line options[] = {
     {"--email ADDRESS", "of a new account"},
     {"--name NAME", "of a new image"},
     {"--public", "every account may launch the new image"},
+    {"--cloud-config FILE", "the Cloud Controller's, for `restore`"},
+    {"--store-config FILE", "the object store's, for `restore`"},
     {"--man", "this as a manual page"},
     {"--help, --version", "what else"},
 };
@@ -27,21 +31,21 @@ static const struct line variables[] = {
     {"AWS_SESSION_TOKEN", "goes with temporary ones"},
     {"AWS_DEFAULT_REGION", "the region's name; us-east-1"},
     {"AWS_CA_BUNDLE", "who may sign the cloud's certificate, PEM"},
-    {"AWS_ENDPOINT_URL_S3", "the object store, for `image import`"},
+    {"AWS_ENDPOINT_URL_S3", "the object store, for `image import` and `backup`"},
     {"MALLEE_ADMIN_URL", "the Cloud Controller"},
     {"MALLEE_DIR", "where state is kept, for `doctor`; /var/lib/mallee"},
 };
 static const struct line statuses[] = {
     {"0", "done"},
-    {"1", "refused by the cloud; doctor: something is bad"},
+    {"1", "refused by the cloud; doctor: something is bad; restore: a daemon refused"},
     {"2", "wrong usage"},
     {"3", "no answer"},
 };
 
 static char *words_of(const struct command *c)
 {
-    return xasprintf("%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->argument ? " " : "",
-                     c->argument ? c->argument : "");
+    return xasprintf("%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
+                     c->argument ? " " : "", c->argument ? c->argument : "");
 }
 
 typedef void (*render)(struct str *out, const char *words, const char *doc);
@@ -101,7 +105,8 @@ static void manual_line(struct str *out, const char *words, const char *doc)
 
 void help_add_manual(struct str *out)
 {
-    str_add(out, ".TH MALLEE 1 \"\" \"Mallee " VERSION "\"\n.SH NAME\nmallee \\- administers a Mallee cloud\n.SH SYNOPSIS\n"
+    str_add(out, ".TH MALLEE 1 \"\" \"Mallee " VERSION
+                 "\"\n.SH NAME\nmallee \\- administers a Mallee cloud\n.SH SYNOPSIS\n"
                  ".B mallee\n[\\-\\-json] [\\-\\-url URL] COMMAND\n.SH COMMANDS\n");
     render_commands(out, manual_line);
     str_add(out, ".SH OPTIONS\n");

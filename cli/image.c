@@ -10,11 +10,11 @@
 #include <unistd.h>
 #include "api/s3-client.h"
 #include "api/uri.h"
+#include "cli/progress.h"
 #include "common/base/id.h"
 
 #define PUT_MAX  (UINT64_C(5) << 30)
 #define POLL_US  500000
-#define BAR      40
 #define EC2_DATE "2016-11-15"
 
 struct upload {
@@ -23,28 +23,9 @@ struct upload {
     char *bucket, *key, *name;
     int fd;
     uint64_t size, sent;
-    int shown; /* percent; -1: nothing yet */
+    struct progress progress;
     bool public;
 };
-
-/* ---- progress ---- */
-
-static void show(struct upload *u, const char *what, int percent)
-{
-    if (percent == u->shown)
-        return;
-    u->shown = percent;
-    if (!isatty(STDERR_FILENO)) {
-        if (percent % 25 == 0)
-            fprintf(stderr, "%s %d %%\n", what, percent);
-        return;
-    }
-    char bar[BAR + 1];
-    for (int i = 0; i < BAR; i++)
-        bar[i] = i * 100 < percent * BAR ? '#' : '.';
-    bar[BAR] = '\0';
-    fprintf(stderr, "\r%-10s [%s] %3d %%%s", what, bar, percent, percent == 100 ? "\n" : "");
-}
 
 /* ---- upload ---- */
 
@@ -54,7 +35,7 @@ static ssize_t send_file(void *arg, void *into, size_t max)
     ssize_t got = read(u->fd, into, max);
     if (got > 0)
         u->sent += (uint64_t)got;
-    show(u, "uploading", u->size ? (int)(u->sent * 100 / u->size) : 100);
+    progress_show_part(&u->progress, "uploading", u->sent, u->size);
     return got < 0 ? 0 : got; /* which ends it early and fails the call */
 }
 
@@ -139,13 +120,13 @@ static struct error *register_image(struct upload *u, char **ret_id)
 
 static struct error *wait_for_it(struct upload *u, const char *id)
 {
-    for (u->shown = -1;; usleep(POLL_US)) {
+    for (u->progress = PROGRESS_INIT;; usleep(POLL_US)) {
         _cleanup_json_ json_t *in = json_object(), *out = NULL;
         json_set_string(in, "image_id", id);
         RETURN_IF_ERROR(admin_call(u->admin, "DescribeImageProgress", json_incref(in), &out));
         const char *state = json_get_string(out, "state", "");
         bool done = streq(state, "available");
-        show(u, "converting", done ? 100 : (int)json_get_u64(out, "percent", 0));
+        progress_show(&u->progress, "converting", done ? 100 : (int)json_get_u64(out, "percent", 0));
         if (done)
             return NULL;
         if (!streq(state, "pending"))
@@ -184,7 +165,7 @@ static struct error *import(struct upload *u, struct aws_caller *s3, char **ret_
 
 struct error *image_import(const struct admin *admin, const struct image_options *options, char **ret_id)
 {
-    struct upload u = {.admin = admin, .file = options->file, .fd = -1, .shown = -1, .public = options->public};
+    struct upload u = {.admin = admin, .file = options->file, .fd = -1, .progress = PROGRESS_INIT, .public = options->public};
     const char *store = getenv("AWS_ENDPOINT_URL_S3");
     _cleanup_(aws_caller_freep) struct aws_caller *s3 = NULL;
     if (!store || !*store)

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "cli/admin.h"
+#include "cli/backup.h"
 #include "cli/commands.h"
 #include "cli/doctor.h"
 #include "cli/help.h"
 #include "cli/image.h"
+#include "cli/restore.h"
 
 /* mallee: the administrator's tool, a client of the Cloud Controller's admin API. */
 
@@ -28,11 +30,13 @@ enum option_id {
     OPTION_NAME = 'n',
     OPTION_PUBLIC = 'p',
     OPTION_MAN = 'm',
+    OPTION_CLOUD_CONFIG = 'c',
+    OPTION_STORE_CONFIG = 's',
 };
 
 struct options {
     bool json, public;
-    const char *url, *email, *name;
+    const char *url, *email, *name, *cloud_config, *store_config;
 };
 
 static const struct option option_rows[] = {
@@ -40,6 +44,8 @@ static const struct option option_rows[] = {
     {"json", no_argument, NULL, OPTION_JSON},     {"url", required_argument, NULL, OPTION_URL},
     {"email", required_argument, NULL, OPTION_EMAIL}, {"name", required_argument, NULL, OPTION_NAME},
     {"public", no_argument, NULL, OPTION_PUBLIC},     {"man", no_argument, NULL, OPTION_MAN},
+    {"cloud-config", required_argument, NULL, OPTION_CLOUD_CONFIG},
+    {"store-config", required_argument, NULL, OPTION_STORE_CONFIG},
     {NULL, 0, NULL, 0},
 };
 
@@ -119,6 +125,33 @@ static int import_image(const char *file, const struct options *o)
     return finish(text);
 }
 
+static int backup(const char *folder, const struct options *o)
+{
+    struct admin admin;
+    struct backup_result r = {0};
+    struct error *e = admin_from_environment(&admin, o->url);
+    if (!e)
+        e = backup_make(&admin, folder, &r);
+    if (e)
+        return failed(e);
+    _cleanup_str_ struct str out = STR_INIT;
+    if (o->json)
+        str_printf(&out, "{\"cloud_bytes\":%llu,\"store_bytes\":%llu}\n", (unsigned long long)r.cloud_bytes,
+                   (unsigned long long)r.store_bytes);
+    else
+        backup_tell(&out, folder, &r);
+    return finish(str_text(&out));
+}
+
+static int restore(const char *folder, const struct options *o)
+{
+    struct restore_options options = {folder, o->cloud_config, o->store_config};
+    _cleanup_str_ struct str out = STR_INIT;
+    struct error *e = restore_all(&options, &out);
+    int status = finish(str_text(&out)); /* of the first, where the second refused */
+    return e ? failed(e) : status;
+}
+
 static int doctor(const struct options *o)
 {
     const char *folder = getenv("MALLEE_DIR"), *url = o->url ? o->url : getenv("MALLEE_ADMIN_URL");
@@ -140,7 +173,13 @@ static int dispatch(char **words, size_t n, const struct options *o)
         return usage("a command is needed");
     if (n >= 2 && streq(words[0], "image") && streq(words[1], "import"))
         return n == 3 && *words[2] ? import_image(words[2], o) : usage("`image import` needs one FILE");
-    if (n && streq(words[0], "doctor"))
+    if (streq(words[0], "backup"))
+        return n == 2 && *words[1] ? backup(words[1], o) : usage("`backup` needs one FOLDER");
+    if (streq(words[0], "restore"))
+        return n == 2 && *words[1] ? restore(words[1], o) : usage("`restore` needs one FOLDER");
+    if (o->cloud_config || o->store_config)
+        return usage("--cloud-config and --store-config go with `restore` only");
+    if (streq(words[0], "doctor"))
         return n == 1 ? doctor(o) : usage("there are too many words");
     if (!c)
         return usage("there is no such command");
@@ -179,6 +218,12 @@ int main(int argc, char **argv)
             break;
         case OPTION_PUBLIC:
             o.public = true;
+            break;
+        case OPTION_CLOUD_CONFIG:
+            o.cloud_config = optarg;
+            break;
+        case OPTION_STORE_CONFIG:
+            o.store_config = optarg;
             break;
         case OPTION_EMAIL:
             o.email = optarg;

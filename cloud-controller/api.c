@@ -133,13 +133,18 @@ static void respond_error(struct call *c, struct error *e)
 static void respond_result(struct call *c, const void *out)
 {
     struct str body = STR_INIT;
-    if (shape_is_secret(c->ctx.action->out))
-        str_reserve(&body, SECRET_ROOM);
+    bool secret = shape_is_secret(c->ctx.action->out);
     if (c->service->dialect == DIALECT_JSON) {
         _cleanup_(json_decrefp) json_t *o = shape_to_json(c->ctx.action->out, out);
         _cleanup_free_ char *text = json_text(o);
-        str_add(&body, text);
+        size_t len = strlen(text);
+        str_reserve(&body, len + 1);
+        str_add_n(&body, text, len);
+        if (secret)
+            wipe(text, len);
     } else {
+        if (secret)
+            str_reserve(&body, SECRET_ROOM);
         _cleanup_str_ struct str xmlns = STR_INIT;
         const char *at = strstr(c->service->xmlns, "%s");
         str_add_n(&xmlns, c->service->xmlns, (size_t)(at - c->service->xmlns));

@@ -15,11 +15,14 @@ cloud-controller/gen/migrations.c: $(cloud_migrations) $(srcdir)/common/db/embed
 	$(PYTHON) $(srcdir)/common/db/embed-sql.py cloud_migrations $(cloud_migrations) > $@.tmp && mv $@.tmp $@
 cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/admin/account.c cloud-controller/admin/account.h \
+	cloud-controller/admin/backup.c \
 	cloud-controller/admin/event.c \
 	cloud-controller/admin/image.c \
 	cloud-controller/admin/status.c \
 	cloud-controller/admin/image-job.c \
+	cloud-controller/administrator.c cloud-controller/administrator.h \
 	cloud-controller/api.c cloud-controller/api.h \
+	cloud-controller/backup.c cloud-controller/backup.h \
 	cloud-controller/brain.c cloud-controller/brain.h \
 	cloud-controller/cloud.c cloud-controller/cloud.h \
 	cloud-controller/ec2/common.c cloud-controller/ec2/common.h \
@@ -49,6 +52,7 @@ cloud_controller_libcloud_a_SOURCES = \
 	cloud-controller/identity.c cloud-controller/identity.h \
 	cloud-controller/keys.c cloud-controller/keys.h \
 	cloud-controller/operation.c cloud-controller/operation.h \
+	cloud-controller/quarantine.c cloud-controller/quarantine.h \
 	cloud-controller/request.c cloud-controller/request.h \
 	cloud-controller/shared-body.c cloud-controller/shared-body.h \
 	cloud-controller/store/account.c \

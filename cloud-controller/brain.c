@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "cloud-controller/grants.h"
+#include "cloud-controller/quarantine.h"
 #include "cloud-controller/shared-body.h"
 #include "core/message-json.h"
 
@@ -291,6 +292,7 @@ static struct error *take_message(struct brain *b, struct db_tx *tx, struct clou
     const struct message *m = arg;
     if (m->type == MESSAGE_HEARTBEAT)
         RETURN_IF_ERROR(grants_enrol(tx, m));
+    RETURN_IF_ERROR(quarantine_hear(tx, c, m));
     log_set_request(m->request_id);
     log_debug("%s of %s from %s%s", message_type_name(m->type), m->id.text, m->zone.text, m->node.text);
     cloud_on_message(c, m);

@@ -2,7 +2,9 @@
 #include <config.h>
 #include "cloud-controller/cloud.h"
 #include "cloud-controller/admin/account.h"
+#include "cloud-controller/administrator.h"
 #include "cloud-controller/api.h"
+#include "cloud-controller/backup.h"
 #include "cloud-controller/ec2/group/group.h"
 #include "cloud-controller/identity.h"
 #include "cloud-controller/system.h"
@@ -13,17 +15,6 @@
 
 /* ---- first start ---- */
 
-/* The keys are on disk for the operator before the account exists; a start that died between writes them anew. */
-static struct error *write_credentials(const struct cloud *c, const struct new_key *key)
-{
-    _cleanup_str_ struct str text = STR_INIT;
-    str_printf(&text, "# The administrator's keys, made at the first start.\naccess_key_id = %s\nsecret_access_key = %s\n",
-               key->id, key->secret);
-    struct error *e = file_write_durable(c->config->admin_credentials_file, text.data, text.len, 0600);
-    wipe(text.data, text.len);
-    return error_wrap(e, "admin-credentials-file");
-}
-
 static struct error *make_administrator(struct cloud *c, struct db_tx *tx)
 {
     struct new_key key;
@@ -31,7 +22,8 @@ static struct error *make_administrator(struct cloud *c, struct db_tx *tx)
     admin.name = xstrdup("admin");
     admin.canonical_id = keys_canonical_id();
     keys_make(c->keys, &admin.id, &key);
-    struct error *e = write_credentials(c, &key);
+    /* On disk for the operator before the account exists; a start that died between writes them anew. */
+    struct error *e = administrator_write(c->config, key.id, key.secret);
     if (!e)
         e = account_make(tx, c->keys, &admin, &key, clock_wall_ms());
     if (!e)
@@ -82,7 +74,9 @@ static struct error *open_db(struct cloud *c)
     RETURN_IF_ERROR(keys_open(c->config->state_dir, &c->keys));
     RETURN_IF_ERROR(db_write_wait(c->db, DB_FORCED, seed, c));
     RETURN_IF_ERROR(system_credentials_write(c));
-    return identity_write(c);
+    RETURN_IF_ERROR(identity_write(c));
+    backup_sweep(c->config);
+    return NULL;
 }
 
 /* Groups and subnets that came with an account made before the model was there, or with a zone. */
@@ -212,8 +206,9 @@ static const struct config_program program = {
     .summary = "serves the EC2 and STS APIs and holds what the cloud is to be",
     .keys = keys,
     .len = ARRAY_SIZE(keys),
+    .restores = true,
     .check = check,
 };
 
 const struct daemon_ops cloud_daemon = {
-    .config = &program, .config_size = sizeof(struct cloud_config), .start = start, .stop = stop};
+    .config = &program, .config_size = sizeof(struct cloud_config), .start = start, .stop = stop, .restore = backup_restore};

@@ -24,6 +24,8 @@ static struct error *add_line(void *arg, const char *key_id, const struct store_
     json_set_string(o, "display_name", account->name);
     if (!id_none(&row->role))
         json_set_string(o, "role", row->role.text);
+    if (account->administrator)
+        json_set_bool(o, "administrator", true);
     char *line = json_text(o);
     str_add(&f->text, line);
     str_add_char(&f->text, '\n');

@@ -9,31 +9,66 @@
 struct keys {
     unsigned char cloud[SEAL_KEY_SIZE];
 };
+_Static_assert(SEAL_KEY_SIZE == KEYS_SIZE, "the cloud key is a key that seals");
+
+static struct error *read_key(const char *path, struct keys *k)
+{
+    _cleanup_free_ char *data = NULL;
+    size_t len = 0;
+    RETURN_IF_ERROR(file_read(path, 4096, &data, &len));
+    bool fits = len == sizeof k->cloud;
+    if (fits)
+        memcpy(k->cloud, data, sizeof k->cloud);
+    wipe(data, len);
+    return fits ? NULL : error_new(ERROR_INVALID, "%s must hold %zu bytes, it has %zu", path, sizeof k->cloud, len);
+}
 
 struct error *keys_open(const char *state_dir, struct keys **ret)
 {
     _cleanup_free_ char *path = xasprintf("%s/cloud.key", state_dir);
-    _cleanup_free_ char *data = NULL;
-    size_t len = 0;
     struct keys *k = xnew0(struct keys);
-    struct error *e = file_read(path, 4096, &data, &len);
+    struct error *e = read_key(path, k);
     if (error_is(e, &ERROR_NOT_FOUND)) {
         error_free(e);
         seal_key_random(k->cloud);
         e = file_write_durable(path, k->cloud, sizeof k->cloud, 0600);
-    } else if (!e && len != sizeof k->cloud) {
-        e = error_new(ERROR_INVALID, "%s must hold %zu bytes, it has %zu", path, sizeof k->cloud, len);
-    } else if (!e) {
-        memcpy(k->cloud, data, sizeof k->cloud);
     }
-    if (data)
-        wipe(data, len);
     if (e) {
         keys_free(k);
         return error_wrap(e, "cloud key");
     }
     *ret = k;
     return NULL;
+}
+
+void keys_copy(const struct keys *k, unsigned char ret[KEYS_SIZE])
+{
+    memcpy(ret, k->cloud, KEYS_SIZE);
+}
+
+struct error *keys_of_copy(const void *key, size_t len, struct keys **ret)
+{
+    if (len != KEYS_SIZE)
+        return error_new(ERROR_INVALID, "it has no cloud key");
+    *ret = xnew0(struct keys);
+    memcpy((*ret)->cloud, key, KEYS_SIZE);
+    return NULL;
+}
+
+struct error *keys_restore(const struct keys *k, const char *state_dir)
+{
+    _cleanup_free_ char *path = xasprintf("%s/cloud.key", state_dir);
+    struct keys present;
+    struct error *e = read_key(path, &present);
+    if (error_is(e, &ERROR_NOT_FOUND)) {
+        error_free(e);
+        RETURN_IF_ERROR(file_write_durable(path, k->cloud, sizeof k->cloud, 0600));
+        return file_give_to_owner(path);
+    }
+    RETURN_IF_ERROR(e);
+    bool same = secret_equal(present.cloud, k->cloud, sizeof k->cloud);
+    wipe(&present, sizeof present);
+    return same ? NULL : error_new(ERROR_EXISTS, "there is another cloud key already, %s: move it away first", path);
 }
 
 void keys_free(struct keys *k)

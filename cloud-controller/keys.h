@@ -6,11 +6,19 @@
 #include "cloud-controller/store/store.h"
 
 #define SECRET_LENGTH 40
+#define KEYS_SIZE     32
 
 struct keys;
 
 struct error *keys_open(const char *state_dir, struct keys **ret) _must_check_;
 void keys_free(struct keys *k);
+/* A copy of the cloud key, for a backup; to be wiped after use. */
+void keys_copy(const struct keys *k, unsigned char ret[KEYS_SIZE]);
+/* And the way back, before the daemon runs. */
+struct error *keys_of_copy(const void *key, size_t len, struct keys **ret) _must_check_;
+/* Writes the file where there is none.  ERROR_EXISTS where another key is there: what it sealed could never be read
+ * again. */
+struct error *keys_restore(const struct keys *k, const char *state_dir) _must_check_;
 
 struct new_key {
     char id[21];                      /* "AKIA…" */

@@ -7,6 +7,7 @@ common_libcommon_a_SOURCES += \
 	common/daemon/metrics.c common/daemon/metrics.h \
 	common/daemon/notify.c common/daemon/notify.h \
 	common/db/conn.c common/db/conn.h \
+	common/db/copy.c common/db/copy.h \
 	common/db/db.c common/db/db.h common/db/stmt.h \
 	common/db/migrate.c common/db/migrate.h \
 	common/file/file.c common/file/file.h \

@@ -74,12 +74,13 @@ static void take_link(struct cloud_model *c, struct cloud_node *n, const struct 
     shared_moved(c, n);
 }
 
-/* No cloud was restored so often since its last backup: a node that says so is not believed. */
-#define ERAS_AHEAD 1000
+/* No cloud was restored so often since its last backup, or at all: a node that says so is not believed. */
+#define ERAS_AHEAD (256 * CLOUD_ERA_STEP)
+#define ERAS_EVER  (8192 * CLOUD_ERA_STEP)
 
 void cloud_outrank_era(struct cloud_model *c, uint64_t era)
 {
-    if (era > c->era + ERAS_AHEAD)
+    if (era > c->era + ERAS_AHEAD || era > ERAS_EVER)
         return;
     c->era = era + 1;
     c->era_changed = c->flush = true;

@@ -187,11 +187,13 @@ struct cloud_model {
     bool flush;
 };
 
-/* Restored from a backup, the rows are behind what nodes hold.  Who restores raises the era and forgets outbox,
+/* Restored from a backup, the rows are behind what nodes hold.  Who restores raises the era, by 1 and a random number below
+ * CLOUD_ERA_STEP, so that two restores of one backup never are of one era, and forgets outbox,
  * operations and reservations: what was not placed yet may have been since, and is never placed again, only found.  The
  * model adopts what nodes report of later generations
  * (a placement, an end) instead of ordering it otherwise, raises the era above every one that a node has seen, and what
  * no row names is kept, shown and never destroyed. */
+#define CLOUD_ERA_STEP 65536
 struct cloud_model *cloud_new(const struct timing *timing, const char *cloud, uint64_t era);
 void cloud_free(struct cloud_model *c);
 DEFINE_CLEANUP(struct cloud_model *, cloud_free)

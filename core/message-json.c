@@ -43,6 +43,9 @@ static json_t *item_json(const struct message_item *item)
     if (item->verdict)
         json_set_string(o, "verdict", verdict_names[item->verdict]);
     set_size(o, &item->size);
+    set_id(o, "subnet", &item->place.subnet);
+    set_id(o, "address", &item->place.address);
+    set_id(o, "public_address", &item->place.public_address);
     return o;
 }
 
@@ -176,6 +179,24 @@ static struct error *get_kind(const json_t *o, enum object_kind *ret)
     return error_new(ERROR_INVALID, "no object is of kind '%.40s'", text);
 }
 
+static struct error *get_place(const json_t *o, struct message_place *ret)
+{
+    RETURN_IF_ERROR(get_id(o, "subnet", &ret->subnet));
+    RETURN_IF_ERROR(get_id(o, "address", &ret->address));
+    return get_id(o, "public_address", &ret->public_address);
+}
+
+struct message_place message_place_of(const char *body)
+{
+    _cleanup_(json_decrefp) json_t *o = NULL;
+    struct message_place place = {0};
+    struct error *e = body ? json_parse_object(body, strlen(body), MESSAGE_BYTES_MAX, &o) : NULL;
+    if (!e && o)
+        e = get_place(o, &place);
+    error_free(e); /* another's body, or none: it says nothing of a place */
+    return place;
+}
+
 static struct error *get_item(const json_t *o, struct message_item *ret)
 {
     int observed, verdict;
@@ -190,6 +211,7 @@ static struct error *get_item(const json_t *o, struct message_item *ret)
     RETURN_IF_ERROR(get_name(o, "verdict", verdict_names, ARRAY_SIZE(verdict_names), 0, &verdict));
     ret->observed = (enum observation)observed;
     ret->verdict = (enum boot_verdict)verdict;
+    RETURN_IF_ERROR(get_place(o, &ret->place));
     return get_size(o, &ret->size);
 }
 

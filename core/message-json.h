@@ -13,4 +13,6 @@
 char *message_encode(const struct message *m, const char *sent_at);
 /* Fails with ERROR_INVALID where the body does not fit; *ret is then untouched. */
 struct error *message_decode(const char *text, size_t len, struct message *ret) _must_check_;
+/* What an instance's body says of its place. */
+struct message_place message_place_of(const char *body);
 #endif

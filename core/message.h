@@ -72,6 +72,11 @@ struct size {
     uint64_t vcpus, memory_mib, disk_gib;
 };
 
+/* Where an instance is in the guests' network; empty ids where it is not. */
+struct message_place {
+    struct id subnet, address, public_address;
+};
+
 /* One line of a placement, inventory, boot list or snapshot. */
 struct message_item {
     enum object_kind kind; /* of inventories; elsewhere all are instances */
@@ -82,6 +87,7 @@ struct message_item {
     enum observation observed;
     enum boot_verdict verdict;
     struct size size;
+    struct message_place place; /* of inventories: an instance that no row names holds its addresses yet */
 };
 
 /* Free room counted in instances of one type; in a snapshot, the type itself. */

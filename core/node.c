@@ -3,6 +3,7 @@
 #include "core/node.h"
 #include "common/base/map.h"
 #include "core/digest.h"
+#include "core/message-json.h"
 #include "core/node-internal.h"
 
 /* Inventory questions kept while no listing is to be had. */
@@ -234,6 +235,7 @@ static void send_inventory(struct node_model *n, const struct message *question)
         item->present = i->r.present;
         item->size = i->r.size;
         item->observed = seen_of(i);
+        item->place = message_place_of(i->r.body);
     }
     array_each(&n->unowned, d) {
         struct message_item *item = array_add(&m->items);

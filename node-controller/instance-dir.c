@@ -88,7 +88,7 @@ char *instance_dir_base(const char *dir)
     return xasprintf("%s/base.raw", dir);
 }
 
-struct error *instance_dir_prepare(const char *dir, const char *base, uint32_t first_uid)
+struct error *instance_dir_prepare(const char *dir, const char *base, uint64_t bytes, uint32_t first_uid)
 {
     uint32_t uid = 0;
     if (access(dir, F_OK) != 0)
@@ -96,7 +96,11 @@ struct error *instance_dir_prepare(const char *dir, const char *base, uint32_t f
     RETURN_IF_ERROR(instance_dir_owner(dir, &uid));
     _cleanup_free_ char *disk = xasprintf("%s/disk.qcow2", dir), *own = NULL;
     RETURN_IF_ERROR(link_base(dir, base, &own));
-    struct disk_spec spec = {.path = disk, .base = own, .uid = uid, .gid = uid};
+    struct stat st;
+    if (stat(own, &st) != 0)
+        return error_errno(errno, "looking at %s", own);
+    uint64_t size = (uint64_t)st.st_size > bytes ? (uint64_t)st.st_size : bytes;
+    struct disk_spec spec = {.path = disk, .base = own, .bytes = size, .uid = uid, .gid = uid};
     return disk_make(&spec);
 }
 

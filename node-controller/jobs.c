@@ -103,7 +103,8 @@ static struct error *make_disk(struct job *j, const json_t *body)
     _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
     struct id image;
     RETURN_IF_ERROR(fetch_base(j, body, &image, &base));
-    struct error *e = instance_dir_prepare(dir, base, (uint32_t)j->node->config->first_uid);
+    struct error *e = instance_dir_prepare(dir, base, j->record.size.disk_gib << 30,
+                                           (uint32_t)j->node->config->first_uid);
     image_cache_release(j->node->images, &image);
     return e;
 }

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += object-store/libstore.a
 object_store_libstore_a_SOURCES = \
 	object-store/auth.c \
+	object-store/backup.c object-store/backup.h \
 	object-store/body.c \
 	object-store/buckets.c \
 	object-store/call.h \

@@ -49,6 +49,7 @@ struct call {
     const char *checksum_expected; /* from a header; a trailer's comes later */
     bool checksum_trailer;
     bool failed;                   /* an error was answered while the body came */
+    bool guest;                    /* it came in where instances call */
     struct http_answer *answer;
 };
 
@@ -112,6 +113,7 @@ bool http_date_parse(const char *text, int64_t *ret_ms);
 void add_key(struct str *out, const char *element, const char *key, size_t len, bool encode);
 
 /* The operations. */
+struct error *op_get_index_copy(struct call *c); /* backup.c */
 struct error *op_list_buckets(struct call *c);
 struct error *op_create_bucket(struct call *c);
 struct error *op_head_bucket(struct call *c);

@@ -211,6 +211,7 @@ static void begin(struct store *s, struct http_request *r, bool tells_status)
     memcpy(c->id, id, sizeof c->id);
     c->store = s;
     c->http = r;
+    c->guest = !tells_status;
     http_request_set_data(r, c);
     const char *path = http_request_path(r);
     if (tells_status && (str_starts(path, "/healthz") || str_starts(path, "/metrics")))

@@ -68,6 +68,7 @@ static struct error *read_line(struct map *keys, const char *line)
     RETURN_IF_ERROR(copy(o, "secret_access_key", key.secret, sizeof key.secret));
     RETURN_IF_ERROR(copy(o, "account_id", key.account.id, sizeof key.account.id));
     RETURN_IF_ERROR(copy(o, "canonical_id", key.account.canonical_id, sizeof key.account.canonical_id));
+    key.account.administrator = json_get_bool(o, "administrator", false);
     copy_name(json_get_string(o, "display_name", ""), key.account.display_name, sizeof key.account.display_name);
     key.account.role = role_of(json_object_get(o, "role") ? json_get_string(o, "role", "") : NULL);
     void *old = map_set(keys, id, xmemdup(&key, sizeof key));

@@ -7,6 +7,7 @@ enum { SERVICE, BUCKET, OBJECT };
 
 /* The first row that fits is taken; a row with a subresource before those without. */
 static const struct operation rows[] = {
+    {"GetIndexCopy", "GET", SERVICE, "mallee-index", NULL, BODY_NONE, op_get_index_copy},
     {"ListBuckets", "GET", SERVICE, NULL, NULL, BODY_NONE, op_list_buckets},
     {"GetBucketLocation", "GET", BUCKET, "location", NULL, BODY_NONE, op_get_location},
     {"GetBucketVersioning", "GET", BUCKET, "versioning", NULL, BODY_NONE, op_get_versioning},
@@ -45,7 +46,7 @@ static const struct operation rows[] = {
 /* Query parameters that choose an operation: with one of these a plain row must not be taken. */
 static const char *const subresources[] = {
     "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption",
-    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging", "metrics",
+    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging", "mallee-index", "metrics",
     "notification", "object-lock", "ownershipControls", "partNumber", "policy", "policyStatus",
     "publicAccessBlock", "replication", "requestPayment", "restore", "retention", "select",
     "tagging", "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/file/file.h"
+#include "object-store/backup.h"
 #include "object-store/call.h"
 
 #define WORKERS_MAX  48
@@ -61,9 +62,6 @@ static const struct config_key keys[] = {
 };
 /* clang-format on */
 
-extern const struct db_migration store_migrations[];
-extern const size_t store_migrations_len;
-
 struct question {
     const char *file;
     bool there;
@@ -80,6 +78,8 @@ static bool keep_file(void *arg, const char *name)
 {
     struct store *s = arg;
     struct question q = {name, true};
+    if (s->keep_unnamed)
+        return true;
     struct error *e = db_read(s->db, look, &q);
     if (e) {
         log_failure(LOG_WARNING, e, "data folder");
@@ -178,6 +178,7 @@ static struct error *open_state(struct store *s, const struct store_config *c)
     RETURN_IF_ERROR(file_make_dirs(c->state_dir));
     RETURN_IF_ERROR(db_open(&o, &s->db));
     db_register_metrics(s->db, s->metrics, "db=\"store\"");
+    backup_begin(s);
     RETURN_IF_ERROR(engine_open(data, &s->engine));
     return identity_open(c->identity_file, &s->identity);
 }
@@ -228,6 +229,7 @@ static void stop(void *state)
     engine_close(s->engine);
     db_close(s->db);
     free(s->region);
+    free(s->state_dir);
     free(s);
 }
 
@@ -253,6 +255,7 @@ static struct error *start(struct daemon *d, const void *config, void **ret_stat
     s->daemon = d;
     s->metrics = daemon_metrics(d);
     s->region = xstrdup(c->region);
+    s->state_dir = xstrdup(c->state_dir);
     s->garbage_delay = (int64_t)c->garbage_delay;
     struct error *e = open_all(s, c);
     if (e) {
@@ -263,12 +266,18 @@ static struct error *start(struct daemon *d, const void *config, void **ret_stat
     return NULL;
 }
 
+static struct error *restore(const void *config, const char *file)
+{
+    return backup_restore(((const struct store_config *)config)->state_dir, file);
+}
+
 static const struct config_program program = {
     .name = "mallee-object-store",
     .summary = "keeps buckets and objects and speaks S3",
     .keys = keys,
     .len = ARRAY_SIZE(keys),
+    .restores = true,
 };
 
 const struct daemon_ops store_daemon = {
-    .config = &program, .config_size = sizeof(struct store_config), .start = start, .stop = stop};
+    .config = &program, .config_size = sizeof(struct store_config), .start = start, .stop = stop, .restore = restore};

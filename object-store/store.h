@@ -24,6 +24,9 @@ struct store {
     struct http_server *guest_http; /* S3 without /healthz and /metrics, for instances; NULL: none */
     struct loop_timer *sweeper;
     char *region;
+    char *state_dir;
+    bool keep_unnamed;      /* files that no object names are left alone: backup.h */
+    _Atomic bool copying;   /* a copy of the index is made */
     int64_t garbage_delay;  /* ms */
     _Atomic bool closing;   /* new requests are refused */
     _Atomic unsigned busy;  /* jobs on the workers */

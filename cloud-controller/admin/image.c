@@ -8,7 +8,8 @@ static struct error *publish(struct db_tx *tx, void *arg)
     return store_image_publish(tx, arg);
 }
 
-struct error *admin_publish_image(struct request_ctx *ctx, const struct admin_publish_image_request *in,
+struct error *admin_publish_image(struct request_ctx *ctx,
+                                  const struct admin_publish_image_request *in,
                                   struct admin_publish_image_response *ret_out)
 {
     RETURN_IF_ERROR(authorize(ctx, in->image_id));

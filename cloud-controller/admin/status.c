@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 #include "api/gen/admin.h"
+#include "cloud-controller/quarantine.h"
 #include "cloud-controller/request.h"
 #include "common/base/clock.h"
 
@@ -164,7 +165,6 @@ struct one_node {
 
 static struct error *one_node(struct brain *b, struct db_tx *tx, struct cloud_model *c, void *arg)
 {
-    (void)tx;
     const struct one_node *q = arg;
     struct cloud_node *n = cloud_find_node(c, q->id);
     if (!n)
@@ -172,8 +172,10 @@ static struct error *one_node(struct brain *b, struct db_tx *tx, struct cloud_mo
     if (q->fence && streq(node_state(b, n), "up"))
         return error_new(API_INVALID_PARAMETER_COMBINATION,
                          "Node %s sends heartbeats: stop it first, or its domains would run on.", q->id);
-    if (q->fence)
+    if (q->fence) {
+        RETURN_IF_ERROR(quarantine_fenced(tx, n));
         cloud_fence_node(c, n);
+    }
     *q->ret = xnew0(struct admin_node);
     fill_node(b, c, n, *q->ret);
     return NULL;

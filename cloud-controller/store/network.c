@@ -205,3 +205,19 @@ struct error *store_address_release(struct db_tx *tx, const char *instance, int6
     return db_exec(tx, "UPDATE address SET instance_id = NULL, freed_ms = ?2 WHERE instance_id = ?1", "ti",
                    instance, now);
 }
+
+struct error *store_address_hold(struct db_tx *tx, const char *subnet, uint32_t address, const char *instance, bool *ret)
+{
+    uint64_t held = 0;
+    RETURN_IF_ERROR(db_exec(tx,
+                            "INSERT INTO address (subnet_id, address, account_id, instance_id) SELECT id, ?2, account_id, ?3 "
+                            "FROM subnet WHERE id = ?1 AND ?2 >= first_address AND ?2 < first_address + (1 << (32 - prefix)) "
+                            "ON CONFLICT (subnet_id, address) DO UPDATE SET instance_id = ?3, freed_ms = NULL WHERE "
+                            "instance_id IS NULL",
+                            "tut", subnet, (uint64_t)address, instance));
+    RETURN_IF_ERROR(db_query_u64(tx, &held,
+                                 "SELECT count(*) FROM address WHERE subnet_id = ? AND address = ? AND instance_id = ?", "tut",
+                                 subnet, (uint64_t)address, instance));
+    *ret = held != 0;
+    return NULL;
+}

@@ -36,3 +36,17 @@ struct error *store_public_address_release(struct db_tx *tx, const char *instanc
     return db_exec(tx, "UPDATE public_address SET instance_id = NULL, freed_ms = ?2 WHERE instance_id = ?1", "ti",
                    instance, now);
 }
+
+struct error *store_public_address_hold(struct db_tx *tx, uint32_t address, const char *subnet, const char *instance, bool *ret)
+{
+    uint64_t held = 0;
+    RETURN_IF_ERROR(db_exec(tx,
+                            "INSERT INTO public_address (address, account_id, instance_id) SELECT ?1, account_id, ?3 FROM "
+                            "subnet WHERE id = ?2 ON CONFLICT (address) DO UPDATE SET instance_id = ?3, freed_ms = NULL WHERE "
+                            "instance_id IS NULL",
+                            "utt", (uint64_t)address, subnet, instance));
+    RETURN_IF_ERROR(db_query_u64(tx, &held, "SELECT count(*) FROM public_address WHERE address = ? AND instance_id = ?", "ut",
+                                 (uint64_t)address, instance));
+    *ret = held != 0;
+    return NULL;
+}

@@ -19,6 +19,9 @@ struct store_cloud {
 };
 /* Reads the cloud's identity; makes it at the first start. */
 struct error *store_cloud_identity(struct db_tx *tx, struct store_cloud *ret) _must_check_;
+/* What core/cloud.h wants of rows that come from a backup: so many eras more; what was never placed ends after `placing`
+ * ms. */
+struct error *store_cloud_restored(struct db_tx *tx, uint64_t eras, int64_t placing) _must_check_;
 
 /* ---- model.c: rows of core/cloud.h ---- */
 struct error *store_model_load(struct db_tx *tx, struct cloud_model *c) _must_check_;
@@ -93,12 +96,19 @@ struct error *store_address_count(struct db_tx *tx, const char *subnet, uint64_t
 struct error *store_address_take(struct db_tx *tx, const struct store_subnet *s, const char *account,
                                  const char *instance, int64_t now, uint32_t *ret) _must_check_;
 struct error *store_address_release(struct db_tx *tx, const char *instance, int64_t now) _must_check_;
+/* An instance without a row has it, found on a node; *ret: whether it is that instance's now, not another's.  An address
+ * that no subnet has is nobody's. */
+struct error *store_address_hold(struct db_tx *tx, const char *subnet, uint32_t address, const char *instance, bool *ret)
+    _must_check_;
 
 /* ---- public-address.c ---- */
 /* Takes a free address of `first`..`last` for the instance; one that was freed rests 60 s.  ERROR_UNAVAILABLE: none. */
 struct error *store_public_address_take(struct db_tx *tx, uint32_t first, uint32_t last, const char *account,
                                         const char *instance, int64_t now, uint32_t *ret) _must_check_;
 struct error *store_public_address_release(struct db_tx *tx, const char *instance, int64_t now) _must_check_;
+/* As store_address_hold(). */
+struct error *store_public_address_hold(struct db_tx *tx, uint32_t address, const char *subnet, const char *instance, bool *ret)
+    _must_check_;
 
 /* ---- security-group.c ---- */
 #define STORE_GROUP_DEFAULT "default"

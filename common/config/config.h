@@ -42,6 +42,7 @@ struct config_program {
     const char *name;    /* "cloud-controller" */
     const char *summary; /* one line for --help and the manual */
     const char *file;    /* read where --config is not given, and there; NULL: none */
+    bool restores;       /* --restore FILE is told of; the flag itself is its daemon's */
     const struct config_key *keys;
     size_t len;
     /* What the table cannot say: adds one line per error with config_complain(). NULL: nothing. */

@@ -13,12 +13,18 @@ static const struct {
 } own_flags[] = {{"--config FILE", "Read this file instead of the default one."},
                  {"--check-config", "Say ok, or everything that is wrong with file and flags, and end."},
                  {"--help", "Print this and end."},
-                 {"--version", "Print the version and end."}};
+                 {"--version", "Print the version and end."},
+                 {"--restore FILE", "Make the state of a backup's file, where there is none yet, and end; the daemon must not run."}};
+
+static size_t flags_of(const struct config_program *p)
+{
+    return sizeof own_flags / sizeof own_flags[0] - (p->restores ? 0 : 1); /* the last row */
+}
 
 void config_help(const struct config_program *p, struct str *out)
 {
     str_printf(out, "%s: %s\n\nusage: %s [--config FILE] [--KEY VALUE ...]\n\n", p->name, p->summary, p->name);
-    for (size_t i = 0; i < sizeof own_flags / sizeof own_flags[0]; i++)
+    for (size_t i = 0; i < flags_of(p); i++)
         str_printf(out, "  %-26s %s\n", own_flags[i].flag, own_flags[i].doc);
     str_add(out, "\nKeys, in the file as `key = value` or as flags:\n");
     for (const struct config_key *k = p->keys; k < p->keys + p->len; k++) {
@@ -66,7 +72,7 @@ void config_man(const struct config_program *p, struct str *out)
     str_add(out, " \\- ");
     add_troff(out, p->summary);
     str_printf(out, "\n.SH SYNOPSIS\n.B %s\n[\\-\\-config FILE] [\\-\\-KEY VALUE ...]\n.SH OPTIONS\n", p->name);
-    for (size_t i = 0; i < sizeof own_flags / sizeof own_flags[0]; i++)
+    for (size_t i = 0; i < flags_of(p); i++)
         add_item(out, own_flags[i].flag, own_flags[i].doc);
     str_add(out, ".SH KEYS\nEach is a line\n.B key = value\nof the file, or a flag\n.BR \\-\\-key \" value.\"\n");
     for (const struct config_key *k = p->keys; k < p->keys + p->len; k++) {

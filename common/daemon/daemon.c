@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "common/base/str.h"
 #include "common/daemon/notify.h"
 
 struct daemon {
@@ -128,13 +129,42 @@ static int run_with(const struct daemon_ops *ops, const void *config)
     return d.failed ? 1 : 0;
 }
 
+/* Takes `--restore FILE` out of the flags; NULL: it is not there.  An empty text where FILE lacks. */
+static const char *take_restore(const struct daemon_ops *ops, int *argc, char **argv)
+{
+    for (int i = 1; ops->restore && i < *argc; i++) {
+        if (!streq(argv[i], "--restore"))
+            continue;
+        const char *file = i + 1 < *argc ? argv[i + 1] : "";
+        int taken = i + 1 < *argc ? 2 : 1;
+        memmove(argv + i, argv + i + taken, (size_t)(*argc - i - taken) * sizeof *argv);
+        *argc -= taken;
+        return file;
+    }
+    return NULL;
+}
+
+/* Without the log's form: whoever restores looks on. */
+static int restore(const struct daemon_ops *ops, const void *config, const char *file)
+{
+    struct error *e = *file ? ops->restore(config, file) : error_new(ERROR_INVALID, "--restore wants a FILE");
+    if (e)
+        fprintf(stderr, "%s: not restored: %s\n", ops->config->name, error_message(e));
+    bool failed = e != NULL;
+    error_free(e);
+    return failed;
+}
+
 int daemon_run(const struct daemon_ops *ops, int argc, char **argv)
 {
+    const char *backup = take_restore(ops, &argc, argv);
     _cleanup_free_ void *config = xcalloc(1, ops->config_size);
     _cleanup_str_ struct str text = STR_INIT;
     enum config_outcome outcome = config_load(ops->config, argc, argv, config, &text);
     int status = outcome == CONFIG_EXIT_OK ? 0 : 1;
-    if (outcome == CONFIG_RUN) {
+    if (outcome == CONFIG_RUN && backup) {
+        status = restore(ops, config, backup);
+    } else if (outcome == CONFIG_RUN) {
         log_setup(ops->config->name, LOG_INFO);
         const char *cursor = str_text(&text);
         char *line;

@@ -30,6 +30,8 @@ struct daemon_ops {
     /* Opens everything; `*ret_state` goes to stop().  An error ends the daemon with status 1. */
     struct error *(*start)(struct daemon *d, const void *config, void **ret_state);
     void (*stop)(void *state);
+    /* For --restore FILE: makes the state that start() opens from a backup's file. NULL: there is no such flag. */
+    struct error *(*restore)(const void *config, const char *file);
 };
 
 /* Runs the daemon to its end; the value is main()'s. */

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 #include "common/db/conn.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <sys/file.h>
 #include "common/base/mem.h"
 #include "common/base/str.h"
+#include "common/file/file.h"
 
 static void stmt_free(void *p)
 {
@@ -62,6 +66,19 @@ void conn_close(struct db_tx *c)
     map_free(c->statements, stmt_free);
     sqlite3_close(c->db);
     free(c);
+}
+
+struct error *conn_lock(const char *path, int *ret)
+{
+    _cleanup_free_ char *name = xasprintf("%s.lock", path);
+    _cleanup_close_ int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_errno(errno, "opening %s", name);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return error_new(ERROR_UNAVAILABLE, "%s is in use by another process", path);
+    RETURN_IF_ERROR(file_give_to_owner(name));
+    *ret = TAKE_FD(fd);
+    return NULL;
 }
 
 static struct error *prepare(struct db_tx *tx, const char *sql, struct db_stmt **ret)

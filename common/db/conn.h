@@ -22,6 +22,8 @@ struct db_stmt {
 
 struct error *conn_open(const char *path, bool writer, struct db_tx **ret) _must_check_;
 void conn_close(struct db_tx *c);
+/* The lock file of the database at `path`, held while the descriptor is open; ERROR_UNAVAILABLE: another has it. */
+struct error *conn_lock(const char *path, int *ret) _must_check_;
 /* Statements without arguments or rows, several with ';' between. */
 struct error *conn_run(struct db_tx *c, const char *sql) _must_check_;
 /* The error of the connection's last call, `rc`. */

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/file.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include "common/base/array.h"
 #include "common/base/clock.h"
@@ -12,6 +12,7 @@
 #include "common/base/str.h"
 #include "common/daemon/metrics.h"
 #include "common/db/conn.h"
+#include "common/db/copy.h"
 #include "common/db/migrate.h"
 #include "common/file/file.h"
 
@@ -48,6 +49,7 @@ struct db {
     ARRAY(struct db_tx *) readers; /* those that are free */
     unsigned readers_total;
     bool stop;
+    atomic_uint copying;
     struct metrics *metrics;
     struct counts counts;
 };
@@ -78,10 +80,11 @@ static int on_wal(void *arg, sqlite3 *conn, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* PASSIVE never waits for anybody; only where the log has grown fourfold in spite of it, readers are waited for. */
+/* PASSIVE never waits for anybody; only where the log has grown fourfold in spite of it, readers are waited for, and
+ * writers with them: not for a copy, which reads for as long as the file is large. */
 static void checkpoint(struct db *db)
 {
-    bool late = metric_get(&db->counts.wal_pages) > 4 * CHECKPOINT_PAGES;
+    bool late = metric_get(&db->counts.wal_pages) > 4 * CHECKPOINT_PAGES && !atomic_load(&db->copying);
     int mode = late ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
     int rc = sqlite3_wal_checkpoint_v2(db->check_conn->db, NULL, mode, NULL, NULL);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)
@@ -339,41 +342,33 @@ struct error *db_read(struct db *db, db_fn fn, void *arg)
     return e;
 }
 
-struct error *db_backup(struct db *db, const char *path)
+/* The copy is about as large as the file, which lies on the same disk. */
+static struct error *check_room_for_copy(struct db *db)
 {
-    struct db_tx *c = NULL;
-    struct error *e = conn_open(db->path, true, &c);
-    if (!e)
-        e = db_exec(c, "VACUUM INTO ?", "t", path);
-    conn_close(c);
-    if (e)
-        return e;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fchmod(fd, 0600) < 0 || fsync(fd) < 0)
-        return error_errno(errno, "flushing %s", path);
-    _cleanup_free_ char *slash = xstrdup(path);
-    char *end = strrchr(slash, '/');
-    if (end)
-        *end = '\0';
-    return file_sync_dir(end ? (*slash ? slash : "/") : ".");
+    struct stat st;
+    uint64_t room;
+    if (stat(db->path, &st) < 0)
+        return error_errno(errno, "looking at %s", db->path);
+    RETURN_IF_ERROR(file_free_space(db->path, &room));
+    if (room < db->min_free + (uint64_t)st.st_size)
+        return error_new(ERROR_NO_SPACE, "the disk has %llu bytes left, a copy would go below min-free",
+                         (unsigned long long)room);
+    return NULL;
+}
+
+struct error *db_backup(struct db *db, const char *path, const struct copy_note *note)
+{
+    RETURN_IF_ERROR(check_room_for_copy(db));
+    atomic_fetch_add(&db->copying, 1);
+    struct error *e = copy_make(db->path, path, note);
+    atomic_fetch_sub(&db->copying, 1);
+    return e;
 }
 
 void db_register_metrics(struct db *db, struct metrics *m, const char *labels)
 {
     db->metrics = m;
     metrics_register(m, rows, ARRAY_SIZE(rows), &db->counts, labels);
-}
-
-static struct error *lock_path(const char *path, int *ret)
-{
-    _cleanup_free_ char *name = xasprintf("%s.lock", path);
-    _cleanup_close_ int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_errno(errno, "opening %s", name);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return error_new(ERROR_UNAVAILABLE, "%s is in use by another process", path);
-    *ret = TAKE_FD(fd);
-    return NULL;
 }
 
 static struct error *make_private(const char *path)
@@ -386,7 +381,7 @@ static struct error *make_private(const char *path)
 
 static struct error *open_conns(struct db *db, const struct db_options *o)
 {
-    RETURN_IF_ERROR(lock_path(o->path, &db->lock_file));
+    RETURN_IF_ERROR(conn_lock(o->path, &db->lock_file));
     RETURN_IF_ERROR(make_private(o->path));
     RETURN_IF_ERROR(conn_open(o->path, true, &db->conn));
     RETURN_IF_ERROR(migrate(db->conn, o));

@@ -64,8 +64,10 @@ void db_write(struct db *db, unsigned mode, db_fn fn, void *arg, db_done done, v
 /* The same and waits for it; any thread but the writer's. */
 struct error *db_write_wait(struct db *db, unsigned mode, db_fn fn, void *arg) _must_check_;
 struct error *db_read(struct db *db, db_fn fn, void *arg) _must_check_;
-/* A consistent copy at `path`, which must not exist; durable.  Writes go on meanwhile. */
-struct error *db_backup(struct db *db, const char *path) _must_check_;
+struct copy_note;
+/* A consistent copy at `path`, which must not exist; durable (common/db/copy.h tells what it is).  Writes go on meanwhile.
+ * ERROR_NO_SPACE where it would leave less than min-free. */
+struct error *db_backup(struct db *db, const char *path, const struct copy_note *note) _must_check_;
 
 struct metrics;
 /* Registers this database's counters; `labels` as in metrics_register().  They go with db_close(). */

@@ -37,16 +37,36 @@ static struct error *apply(struct db_tx *c, const struct db_migration *m, size_t
     return error_wrap(e, "migration %s", m->name);
 }
 
-struct error *migrate(struct db_tx *c, const struct db_options *o)
+static struct error *schema_of(struct db_tx *c, const struct db_options *o, uint64_t *ret)
 {
-    uint64_t have = 0;
-    RETURN_IF_ERROR(db_query_u64(c, &have, "PRAGMA user_version", ""));
-    if (have > o->migrations_len)
+    RETURN_IF_ERROR(db_query_u64(c, ret, "PRAGMA user_version", ""));
+    if (*ret > o->migrations_len)
         return error_new(ERROR_INVALID, "%s has schema %llu, this program knows %zu: it is of a newer version",
-                         o->path, (unsigned long long)have, o->migrations_len);
-    if (have && have < o->migrations_len)
-        RETURN_IF_ERROR(copy_before(c, o->path, (size_t)have + 1));
+                         o->path, (unsigned long long)*ret, o->migrations_len);
+    return NULL;
+}
+
+static struct error *apply_from(struct db_tx *c, const struct db_options *o, uint64_t have)
+{
     for (size_t i = (size_t)have; i < o->migrations_len; i++)
         RETURN_IF_ERROR(apply(c, &o->migrations[i], i + 1));
     return NULL;
+}
+
+struct error *migrate(struct db_tx *c, const struct db_options *o)
+{
+    uint64_t have = 0;
+    RETURN_IF_ERROR(schema_of(c, o, &have));
+    if (have && have < o->migrations_len)
+        RETURN_IF_ERROR(copy_before(c, o->path, (size_t)have + 1));
+    return apply_from(c, o, have);
+}
+
+struct error *migrate_present(struct db_tx *c, const struct db_options *o)
+{
+    uint64_t have = 0;
+    RETURN_IF_ERROR(schema_of(c, o, &have));
+    if (!have)
+        return error_new(ERROR_INVALID, "it has no schema");
+    return apply_from(c, o, have);
 }

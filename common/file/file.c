@@ -28,7 +28,7 @@ struct error *file_sync_dir(const char *path)
     return NULL;
 }
 
-static struct error *sync_parent(const char *path)
+struct error *file_sync_parent(const char *path)
 {
     _cleanup_free_ char *dir = folder_of(path);
     return file_sync_dir(dir);
@@ -71,7 +71,7 @@ struct error *file_write_durable(const char *path, const void *data, size_t len,
         unlink(temp);
         return e;
     }
-    return sync_parent(path);
+    return file_sync_parent(path);
 }
 
 struct error *file_read(const char *path, size_t max, char **ret, size_t *ret_len)
@@ -109,7 +109,7 @@ struct error *file_remove_durable(const char *path)
 {
     if (unlink(path) < 0 && errno != ENOENT)
         return error_errno(errno, "removing %s", path);
-    struct error *e = sync_parent(path);
+    struct error *e = file_sync_parent(path);
     if (error_is(e, &ERROR_NOT_FOUND))
         e = error_free(e); /* nor is the folder there */
     return e;
@@ -127,7 +127,7 @@ struct error *file_make_dirs(const char *path)
         char end = *at;
         *at = '\0';
         if (mkdir(part, 0700) == 0)
-            RETURN_IF_ERROR(sync_parent(part));
+            RETURN_IF_ERROR(file_sync_parent(part));
         else if (errno != EEXIST)
             return error_errno(errno, "making folder %s", part);
         if (!end)
@@ -186,5 +186,16 @@ struct error *file_copy_durable(const char *from, const char *to)
         unlink(to);
         return e;
     }
-    return sync_parent(to);
+    return file_sync_parent(to);
+}
+
+struct error *file_give_to_owner(const char *path)
+{
+    _cleanup_free_ char *dir = folder_of(path);
+    struct stat st;
+    if (geteuid() != 0)
+        return NULL;
+    if (stat(dir, &st) < 0 || lchown(path, st.st_uid, st.st_gid) < 0)
+        return error_errno(errno, "giving %s to the owner of its folder", path);
+    return NULL;
 }

@@ -18,6 +18,10 @@ struct error *file_remove_durable(const char *path) _must_check_;
 /* Makes the folder and those above it that lack, mode 0700 each, flushing each parent. */
 struct error *file_make_dirs(const char *path) _must_check_;
 struct error *file_sync_dir(const char *path) _must_check_;
+/* The folder that the path's last part lies in. */
+struct error *file_sync_parent(const char *path) _must_check_;
+/* Where root runs, the file becomes its folder's owner's and group's; nothing where anybody else does. */
+struct error *file_give_to_owner(const char *path) _must_check_;
 /* Bytes that an unprivileged writer may still use on the file system of `path`. */
 struct error *file_free_space(const char *path, uint64_t *ret) _must_check_;
 /* All bytes of that file system, used or not. */

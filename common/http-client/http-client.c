@@ -90,14 +90,24 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     return len;
 }
 
+static void tell_length(struct transfer *t)
+{
+    curl_off_t length = -1;
+    curl_easy_getinfo(t->client->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    if (t->call->length && length >= 0)
+        *t->call->length = (uint64_t)length;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
     size_t len = size * n, max = t->call->max_body ? t->call->max_body : BODY_MAX;
     long status = 0;
     curl_easy_getinfo(t->client->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (t->call->receive && status / 100 == 2)
+    if (t->call->receive && status / 100 == 2) {
+        tell_length(t);
         return t->call->receive(t->call->arg, data, len) ? len : 0;
+    }
     if (len > max - t->reply.body.len) {
         t->too_large = true;
         return 0;

@@ -31,6 +31,7 @@ struct http_call {
     /* Where set, the body of a 2xx answer goes here in slices, not into the answer; false ends the call. */
     bool (*receive)(void *arg, const void *data, size_t len);
     void *arg;
+    uint64_t *length; /* where set: the body's length as the answer tells it, before its first slice; else untouched */
     size_t max_body;     /* of a kept body; 0: 1 MiB */
     unsigned timeout_ms; /* of the whole call; 0: 30 s, or none for a streamed one */
     unsigned stall_s;    /* of a streamed call without a byte; 0: 30 */

@@ -70,7 +70,10 @@ void xml_build_qemu(const struct hypervisor_options *o, const struct domain_spec
     add_sysinfo(out, spec);
     str_add(out, "<os><type arch='x86_64'");
     add_attribute(out, "machine", o->machine ? o->machine : "pc");
-    str_add(out, ">hvm</type><smbios mode='sysinfo'/></os><features><acpi/></features>"
+    str_add(out, ">hvm</type><smbios mode='sysinfo'/></os><features><acpi/>");
+    if (streq(o->kind, "qemu")) /* translated code may grow to a gibibyte otherwise */
+        str_add(out, "<tcg><tb-cache unit='MiB'>128</tb-cache></tcg>");
+    str_add(out, "</features>"
                  "<clock offset='utc'><timer name='hpet' present='no'/></clock>"
                  "<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>"
                  "<devices>");

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """cli/mallee against a server of the test's own, which checks each signature with botocore's signer."""
+import base64
 import email.utils
 import http.server
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -38,6 +40,7 @@ ANSWERS = {
     "CreateAccount": {"account_id": "123456789012", "name": "é", "access_key_id": "AKIANEW", "secret_access_key": "S3"},
     "ListAccounts": {"accounts": [{"account_id": "123456789012", "name": "a", "state": "active"}]},
     "DisableAccount": {"account_id": "123456789012"},
+    "DeleteBackup": {"backup_id": "b-1"},
 }
 
 
@@ -62,7 +65,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         good = self.headers["Authorization"].endswith("Signature=" + expected)
         assert {"host", "x-amz-date", "x-amz-content-sha256"} <= set(signed)
         server.seen.append((self.path, json.loads(body)))
-        status, answer = 200, json.dumps(ANSWERS[self.path.rsplit("/", 1)[1]])
+        action = self.path.rsplit("/", 1)[1]
+        status, answer = 200, json.dumps(ANSWERS.get(action) or backup_answer(server, action, json.loads(body)))
         if not good:
             status, answer = 403, json.dumps({"code": "SignatureDoesNotMatch", "message": "no", "request_id": "r-1"})
         elif server.refuse:
@@ -73,9 +77,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(answer.encode())
 
     def do_GET(self):  # noqa: N802
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
+        index = self.path == "/?mallee-index="
+        assert not index or "Credential=" + KEY in self.headers["Authorization"]
+        body = b"index" if index else b""
+        self.send_response(503 if index and self.server.no_store else 200)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def date_time_string(self, timestamp=None):
         return email.utils.formatdate(time.time() + self.server.ahead, usegmt=True)
@@ -87,7 +95,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as s:
-        s.seen, s.refuse, s.ahead = [], None, 0
+        s.seen, s.refuse, s.ahead, s.short, s.no_store = [], None, 0, False, False
         thread = threading.Thread(target=s.serve_forever, args=(0.02,))
         thread.start()
         yield s
@@ -174,7 +182,9 @@ def test_no_answer():
 
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["node"], ["node", "show"], ["node", "list", "x"],
                                    ["node", "show", ""], ["status", "--email", "a@b"], ["--nonsense"],
-                                   ["doctor", "x"], ["status", "--public"]])
+                                   ["doctor", "x"], ["status", "--public"], ["backup"], ["backup", "a", "b"],
+                                   ["backup", ""], ["restore"], ["restore", "/nonexistent"],
+                                   ["status", "--cloud-config", "x"]])
 def test_wrong_usage(server, words):
     result = mallee(server, *words)
     assert result.returncode == 2 and result.stderr and not result.stdout
@@ -185,6 +195,75 @@ def test_keys_are_needed(server):
     result = mallee(server, "status", AWS_SECRET_ACCESS_KEY="")
     assert result.returncode == 2 and "AWS_SECRET_ACCESS_KEY" in result.stderr
     assert mallee(server, "status", MALLEE_ADMIN_URL="file:///etc/passwd").returncode == 2
+
+
+BACKUP = bytes(range(256)) * 10000  # three pieces
+
+
+def backup_answer(server, action, sent):
+    if action == "CreateBackup":
+        return {"backup_id": "b-1", "size": len(BACKUP)}
+    piece = BACKUP[sent["offset"]:sent["offset"] + (1 << 20)]
+    end = sent["offset"] + len(piece) == len(BACKUP)
+    if server.short and end:
+        piece = piece[:-1]
+    return {"data": base64.b64encode(piece).decode(), "end": end}
+
+
+def backup(server, folder):
+    return mallee(server, "backup", str(folder), AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{server.server_port}")
+
+
+def test_backup(server, tmp_path):
+    result = backup(server, tmp_path / "b")
+    assert result.returncode == 0 and "cloud key" in result.stdout, result
+    assert "cloud.db 100 %" in result.stderr and "store.db 100 %" in result.stderr
+    assert (tmp_path / "b/cloud.db").read_bytes() == BACKUP and (tmp_path / "b/store.db").read_bytes() == b"index"
+    assert sorted(os.listdir(tmp_path / "b")) == ["cloud.db", "store.db"]
+    assert {oct(os.stat(tmp_path / "b" / n).st_mode)[-3:] for n in ("cloud.db", "store.db")} == {"600"}
+    assert oct(os.stat(tmp_path / "b").st_mode)[-3:] == "700"
+    assert server.seen[-1] == ("/admin/DeleteBackup", {"backup_id": "b-1"})
+
+
+def test_backup_into_an_empty_folder(server, tmp_path):
+    tmp_path.chmod(0o755)
+    assert backup(server, tmp_path).returncode == 0
+    assert oct(tmp_path.stat().st_mode)[-3:] == "700"
+    assert backup(server, tmp_path).returncode == 2
+    assert (tmp_path / "cloud.db").read_bytes() == BACKUP
+
+
+@pytest.mark.parametrize("what", ["short", "no_store"])
+def test_a_backup_that_fails_leaves_nothing(server, tmp_path, what):
+    setattr(server, what, True)
+    result = backup(server, tmp_path / "b")
+    assert result.returncode in (1, 3) and result.stdout == "", result
+    assert os.listdir(tmp_path) == []
+    assert server.seen[-1] == ("/admin/DeleteBackup", {"backup_id": "b-1"})
+
+
+def test_restore_needs_the_daemons_and_files(tmp_path):
+    """A copy of mallee beside programs of the test's own."""
+    shutil.copy(MALLEE, tmp_path / "mallee")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "cloud.conf").write_text("")
+    command = [tmp_path / "mallee", "restore", tmp_path / "b", "--cloud-config", tmp_path / "cloud.conf"]
+
+    def restored():
+        return subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
+    result = restored()
+    assert result.returncode == 2 and "no mallee-cloud-controller" in result.stderr
+    program = tmp_path / "mallee-cloud-controller"
+    program.write_text("#!/bin/sh\necho \"$@\"\n")
+    program.chmod(0o755)
+    result = restored()
+    assert result.returncode == 2 and "cloud.db" in result.stderr
+    (tmp_path / "b/cloud.db").write_text("")
+    result = restored()
+    assert result.returncode == 0 and result.stdout == f"--config {command[4]} --restore {tmp_path}/b/cloud.db\n", result
+    program.write_text("#!/bin/sh\necho no\nexit 1\n")
+    result = restored()
+    assert result.returncode == 1 and result.stderr == "mallee: no\n"
 
 
 def test_help():

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import ssl
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from cloud import BUILD, SRC, Cloud, alive, process_environment_free, wait_for
+from cloud import BUILD, SRC, Cloud, process_environment_free
 
 ENV = ("AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_DEFAULT_REGION AWS_ENDPOINT_URL_EC2 AWS_ENDPOINT_URL_S3 "
        "AWS_ENDPOINT_URL_STS EC2_URL S3_URL STS_URL MALLEE_DIR MALLEE_DEMO_IMAGE MALLEE_DEMO_KEY PATH").split()
@@ -69,8 +68,10 @@ def test_env(cloud):
 def test_one_bridge_and_one_route(cloud, status, host_before):
     bridge = re.search(r"bridge on this host +(\S+)", status).group(1)
     route = re.search(r"route on this host +(\S+)", status).group(1)
-    assert bridges() - host_before[0] == {bridge}
-    new = routes() - host_before[1]
+    # Other clouds of this machine, whose bridges are called alike, come and go meanwhile.
+    new = {b for b in bridges() - host_before[0] if b == bridge or not re.fullmatch("ml[0-9a-f]{6}", b)}
+    assert new == {bridge}
+    new = {r for r in routes() - host_before[1] if f"dev {bridge} " in r or not re.search(" dev ml[0-9a-f]{6} ", r)}
     assert len(new) == 1 and new.pop().startswith(f"{route} dev {bridge}")
     assert route.endswith("/18")
 
@@ -148,11 +149,6 @@ def test_stop_takes_vpc_namespaces_too(cloud):
     left = subprocess.Popen(["ip", "netns", "exec", netns, "sh", "-c", "trap '' TERM; echo; while :; do sleep 1; done"],
                             stdout=subprocess.PIPE)
     left.stdout.readline()
-    # A node that is started again still sees it.
-    os.kill(node, signal.SIGKILL)
-    again = wait_for("another node-1", lambda: (lambda p: p != node and alive(p) and p)(
-        int(open(f"{cloud.dir}/run/node-1.pid", encoding="utf-8").read() or 0)), 20)
-    wait_for("its mounts", lambda: run("nsenter", "-t", again, "-m", "ip", "netns", "exec", netns, "true") == "", 10)
     begun = time.monotonic()
     said = cloud.stop()
     assert "no process, namespace, link, route or mount" in said and time.monotonic() - begun < 45

@@ -167,7 +167,8 @@ class Cloud:
 
     def brick(self):
         """The image id of the brick, which the quickstart has imported."""
-        return self.env["MALLEE_BRICK_IMAGE"]
+        with open(f"{self.dir}/etc/brick-image", encoding="utf-8") as file:
+            return file.read().split()[0]
 
     def run(self, count=1, client=None, **more):
         more.setdefault("ClientToken", str(uuid.uuid4()))

@@ -224,7 +224,7 @@ bool cloud_restore(struct world *w, struct proc *p)
         proc_crash(w, p);
     w->lazy.len = 0;
     copy_disk(&w->disk, &w->backup);
-    w->disk.era++;
+    w->disk.era += 1 + (uint64_t)w->now * 2654435761u % CLOUD_ERA_STEP;
     w->disk.outbox.len = 0;
     w->disk.reservations.len = 0;
     w->disk.operations.len = 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "cloud-controller/quarantine.h"
 #include "cloud-controller/shared-body.h"
 #include "cloud-controller/store/store.h"
 #include "common/base/str.h"
@@ -263,12 +264,100 @@ static void test_bodies_list_what_nodes_hold(void **state)
     cloud_free(c);
 }
 
+/* ---- instances that no row names ---- */
+
+static void add_found(struct message *m, const char *id, const char *address, const char *public_address)
+{
+    struct message_item *item = array_add(&m->items);
+    *item = (struct message_item){.kind = KIND_INSTANCE, .id = id_of(id), .present = true, .generation = 2};
+    item->place = (struct message_place){.subnet = id_of("subnet-1"), .address = id_of(address)};
+    if (public_address)
+        item->place.public_address = id_of(public_address);
+}
+
+static struct error *hear_all(struct db_tx *tx, void *arg)
+{
+    struct cloud_model *c = arg;
+    struct message m = {.type = MESSAGE_INVENTORY, .node = id_of("n-1")};
+    add_found(&m, "i-1", "172.31.0.9", NULL);               /* it has a row, which says more than its node */
+    add_found(&m, "i-found", "172.31.0.6", "192.0.2.16");
+    add_found(&m, "i-found", "172.31.0.6", "192.0.2.16");
+    add_found(&m, "i-strange", "10.0.0.5", NULL);           /* outside of the subnet */
+    add_found(&m, "i-second", "172.31.0.6", NULL);          /* has it too: the first keeps it */
+    struct error *e = quarantine_hear(tx, c, &m);
+    message_free(&m);
+    return e;
+}
+
+struct taken {
+    uint32_t private, public;
+};
+
+static struct error *take_more(struct db_tx *tx, void *arg)
+{
+    struct taken *t = arg;
+    struct store_subnet s;
+    RETURN_IF_ERROR(store_subnet_get(tx, ACCOUNT, "subnet-1", &s));
+    RETURN_IF_ERROR(store_address_take(tx, &s, ACCOUNT, "i-new", 0, &t->private));
+    return store_public_address_take(tx, FIRST, LAST, ACCOUNT, "i-new", 0, &t->public);
+}
+
+static struct error *one_held(struct db_tx *tx, void *arg)
+{
+    (void)arg;
+    assert_int_equal(count(tx, "SELECT count(*) FROM address"), 3); /* two are others' */
+    assert_int_equal(count(tx, "SELECT count(*) FROM address WHERE instance_id = 'i-found' AND account_id = '" ACCOUNT "'"), 1);
+    assert_int_equal(count(tx, "SELECT count(*) FROM public_address WHERE instance_id = 'i-found'"), 1);
+    return NULL;
+}
+
+static struct error *hear_of_end(struct db_tx *tx, void *arg)
+{
+    struct message m = {.type = MESSAGE_APPLIED, .kind = KIND_INSTANCE, .node = id_of("n-1"), .id = id_of("i-found")};
+    return quarantine_hear(tx, arg, &m);
+}
+
+static struct error *none_held(struct db_tx *tx, void *arg)
+{
+    (void)arg;
+    assert_int_equal(count(tx, "SELECT count(*) FROM address WHERE instance_id = 'i-found'"), 0);
+    assert_int_equal(count(tx, "SELECT count(*) FROM public_address WHERE instance_id = 'i-found'"), 0);
+    return NULL;
+}
+
+static void test_quarantine_keeps_addresses(void **state)
+{
+    struct fixture *f = *state;
+    struct timing t = TIMING_DEFAULT;
+    assert_null(open_at(f, cloud_migrations_len));
+    change(f, fill_members, NULL);
+    struct cloud_model *c = cloud_new(&t, "c-1", 1);
+    struct cloud_node *n = xnew0(struct cloud_node);
+    n->id = id_of("n-1");
+    cloud_load_node(c, n);
+    held(c, "i-1", "n-1", "subnet-1 sg-a");
+    cloud_loaded(c);
+    change(f, hear_all, c);
+    look(f, one_held, NULL);
+    struct taken taken = {0};
+    change(f, take_more, &taken);
+    assert_int_equal(taken.private, 2887712768u + 7);
+    assert_int_equal(taken.public, FIRST + 1);
+    change(f, hear_of_end, c);
+    look(f, none_held, NULL);
+    n->fenced = true; /* it is not believed any more */
+    change(f, hear_all, c);
+    look(f, none_held, NULL);
+    cloud_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_cloud_of_before_gets_groups_and_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_public_address_is_somebodys_or_rests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bodies_list_what_nodes_hold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_quarantine_keeps_addresses, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

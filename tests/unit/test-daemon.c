@@ -144,7 +144,20 @@ static void sample_stop(void *state)
     fputs("stop was called\n", stderr);
 }
 
-static const struct daemon_ops ops = {&program, sizeof(struct sample), sample_start, sample_stop};
+static struct error *sample_restore(const void *config, const char *file)
+{
+    const struct sample *c = config;
+    return streq(c->mode, "run") && streq(file, "/a/backup") ? NULL : error_new(ERROR_INVALID, "cannot");
+}
+
+static const struct daemon_ops ops = {.config = &program,
+                                      .config_size = sizeof(struct sample),
+                                      .start = sample_start,
+                                      .stop = sample_stop};
+static const struct daemon_ops restoring_ops = {.config = &program,
+                                                .config_size = sizeof(struct sample),
+                                                .start = sample_start,
+                                                .restore = sample_restore};
 
 /* Runs the daemon in a child; the socket is the service manager's. */
 static pid_t launch(const char *mode, const char *notify)
@@ -197,12 +210,42 @@ static void test_failures_are_seen(void **state)
     }
 }
 
+static int status_of(const struct daemon_ops *o, const char *const *words, int n)
+{
+    pid_t pid = fork();
+    if (!pid) {
+        char *argv[8] = {(char *)(uintptr_t) "sample"};
+        for (int i = 0; i < n; i++)
+            argv[i + 1] = (char *)(uintptr_t)words[i];
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(9);
+        _exit(daemon_run(o, n + 1, argv));
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* It takes the place of running, and only where the daemon knows how. */
+static void test_restore_is_no_run(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"--restore", "/a/backup", "--mode", "run"};
+    static const char *const bad[] = {"--mode", "bad", "--restore", "/a/backup"};
+    static const char *const lacking[] = {"--restore"};
+    assert_int_equal(status_of(&restoring_ops, good, 4), 0);
+    assert_int_equal(status_of(&restoring_ops, bad, 4), 1);
+    assert_int_equal(status_of(&restoring_ops, lacking, 1), 1);
+    assert_int_equal(status_of(&ops, good, 4), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_posts_run_before_the_stop), cmocka_unit_test(test_timers_and_watches),
         cmocka_unit_test(test_metrics), cmocka_unit_test(test_signals_and_notification),
-        cmocka_unit_test(test_failures_are_seen),
+        cmocka_unit_test(test_failures_are_seen), cmocka_unit_test(test_restore_is_no_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

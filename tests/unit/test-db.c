@@ -7,10 +7,12 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +20,8 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/daemon/metrics.h"
-#include "common/db/db.h"
+#include "common/db/copy.h"
+#include "common/file/file.h"
 
 /* SQLite's flushes come through here: they are counted, and can be made to fail. */
 static atomic_int flushes, failing;
@@ -321,20 +324,160 @@ static void test_migrations(void **state)
     db_close(db);
 }
 
+static const struct copy_note note = {"tests", "open sesame", 11};
+
+static struct db *with_copy(char **ret_copy)
+{
+    struct db *db = open_with(NULL);
+    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "kept"));
+    *ret_copy = xasprintf("%s/copy.db", dir);
+    assert_null(db_backup(db, *ret_copy, &note));
+    return db;
+}
+
+static struct error *take_note(struct db_tx *tx, const struct copy_note *found, void *arg)
+{
+    assert_int_equal(found->secret_len, note.secret_len);
+    assert_memory_equal(found->secret, note.secret, note.secret_len);
+    if (arg)
+        return error_new(ERROR_INVALID, "%s", (char *)arg);
+    return insert(tx, (void *)(uintptr_t) "restored");
+}
+
+static struct copy_restore restore_of(const char *from)
+{
+    return (struct copy_restore){.from = from,
+                                 .db = {.path = path, .migrations = first, .migrations_len = 1},
+                                 .what = "tests",
+                                 .change = take_note};
+}
+
+static void refused(const struct copy_restore *r, const char *why)
+{
+    _cleanup_error_ struct error *e = db_restore(r);
+    assert_non_null(e);
+    if (!strstr(error_message(e), why))
+        fail_msg("refused, but with: %s", error_message(e));
+}
+
+static bool holds(const char *file, const char *text)
+{
+    _cleanup_free_ char *data = NULL;
+    size_t len = 0;
+    assert_null(file_read(file, 1 << 24, &data, &len));
+    return memmem(data, len, text, strlen(text)) != NULL;
+}
+
 static void test_backup(void **state)
 {
     (void)state;
-    struct db *db = open_with(NULL);
-    assert_null(db_write_wait(db, DB_FORCED, insert, (void *)(uintptr_t) "kept"));
-    _cleanup_free_ char *copy = xasprintf("%s/copy.db", dir);
-    assert_null(db_backup(db, copy));
-    _cleanup_error_ struct error *twice = db_backup(db, copy);
+    _cleanup_free_ char *copy = NULL;
+    struct stat st;
+    struct db *db = with_copy(&copy);
+    assert_int_equal(stat(copy, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_true(holds(copy, "open sesame"));
+    _cleanup_error_ struct error *twice = db_backup(db, copy, &note);
     assert_non_null(twice);
+    assert_true(holds(copy, "open sesame")); /* and the first is still there */
     db_close(db);
-    free(path);
-    path = TAKE_PTR(copy);
-    db = open_with(NULL);
-    assert_true(rows_of(db) == 1);
+}
+
+static void test_restore(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *copy = NULL;
+    db_close(with_copy(&copy));
+    struct copy_restore r = restore_of(copy);
+    refused(&r, "there is a database already");
+    assert_int_equal(unlink(path), 0);
+    assert_null(db_restore(&r));
+    assert_false(holds(path, "open sesame")); /* it is not kept where it is not needed */
+    struct db *db = open_with(NULL);
+    assert_true(rows_of(db) == 2);
+    db_close(db);
+    refused(&r, "there is a database already");
+}
+
+static void test_restore_migrates(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *copy = NULL;
+    db_close(with_copy(&copy));
+    assert_int_equal(unlink(path), 0);
+    struct copy_restore r = restore_of(copy);
+    r.db.migrations = second;
+    r.db.migrations_len = 2;
+    assert_null(db_restore(&r));
+    struct db *db = open_with(&r.db);
+    assert_true(rows_of(db) == 2);
+    db_close(db);
+}
+
+static void nothing_left(void)
+{
+    static const char *const tails[] = {"", "-wal", ".restoring", ".restoring-wal"};
+    for (size_t i = 0; i < ARRAY_SIZE(tails); i++) {
+        _cleanup_free_ char *name = xasprintf("%s%s", path, tails[i]);
+        assert_int_not_equal(access(name, F_OK), 0);
+    }
+}
+
+static void damage(const char *file, off_t at)
+{
+    static const char rubbish[4096] = "rubbish";
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, rubbish, sizeof rubbish, at), sizeof rubbish);
+    close(fd);
+}
+
+static void test_restore_refuses(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *copy = NULL;
+    db_close(with_copy(&copy));
+    assert_int_equal(unlink(path), 0);
+    struct copy_restore r = restore_of(copy);
+    r.db.migrations_len = 0;
+    refused(&r, "newer version");
+    r = restore_of(copy);
+    r.what = "another";
+    refused(&r, "it is a backup of tests, not of another");
+    r = restore_of(copy);
+    r.arg = (void *)(uintptr_t) "changed its mind";
+    refused(&r, "changed its mind");
+    nothing_left();
+    damage(copy, 4096);
+    r = restore_of(copy);
+    refused(&r, copy);
+    damage(copy, 0);
+    refused(&r, "not a database");
+    r = restore_of("/nonexistent/copy.db");
+    refused(&r, "/nonexistent/copy.db");
+    nothing_left();
+}
+
+/* A database is no backup: its secrets may be sealed under a key that it does not hold. */
+static void test_restore_refuses_database(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *own = xasprintf("%s/own.db", dir);
+    db_close(open_with(NULL));
+    assert_int_equal(rename(path, own), 0);
+    struct copy_restore r = restore_of(own);
+    refused(&r, "no backup");
+    nothing_left();
+}
+
+static void test_restore_refuses_open(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *copy = NULL;
+    struct db *db = with_copy(&copy);
+    assert_int_equal(unlink(path), 0);
+    struct copy_restore r = restore_of(copy);
+    refused(&r, "database already"); /* its log */
     db_close(db);
 }
 
@@ -509,6 +652,11 @@ int main(void)
         TEST(test_min_free),
         TEST(test_migrations),
         TEST(test_backup),
+        TEST(test_restore),
+        TEST(test_restore_migrates),
+        TEST(test_restore_refuses),
+        TEST(test_restore_refuses_database),
+        TEST(test_restore_refuses_open),
         TEST(test_the_log_is_kept_short),
         TEST(test_many_clients),
         TEST(test_acknowledged_survives_kill),

@@ -21,7 +21,8 @@ static void test_round_trip(void **state)
     memcpy(m.request_id, "r\"q", 3);
     struct message_item *item = array_add(&m.items);
     *item = (struct message_item){.id = id_of("i-1"), .generation = 7, .present = true,
-                                  .observed = OBSERVED_ENDED, .verdict = BOOT_ABSENT, .size = {1, 2, 3}};
+                                  .observed = OBSERVED_ENDED, .verdict = BOOT_ABSENT, .size = {1, 2, 3},
+                                  .place = message_place_of("{\"subnet\":\"subnet-1\",\"address\":\"172.31.0.5\"}")};
     struct message_slots *slot = array_add(&m.slots);
     *slot = (struct message_slots){id_of("m1.small"), 12, {1, 256, 5}};
     m.body = xstrdup("{\"a\":1}");
@@ -33,6 +34,9 @@ static void test_round_trip(void **state)
     assert_string_equal(text, again);
     assert_true(back.digest == m.digest);
     assert_int_equal(back.items.data[0].observed, OBSERVED_ENDED);
+    assert_string_equal(back.items.data[0].place.subnet.text, "subnet-1");
+    assert_string_equal(back.items.data[0].place.address.text, "172.31.0.5");
+    assert_string_equal(back.items.data[0].place.public_address.text, "");
     assert_int_equal(back.slots.data[0].free, 12);
     message_free(&m);
     message_free(&back);
@@ -55,6 +59,16 @@ static void test_refused(void **state)
             fail_msg("taken: %s", bad[i]);
         error_free(e);
     }
+}
+
+static void test_place(void **state)
+{
+    (void)state;
+    static const char *const nowhere[] = {"", "{", "[]", "{\"address\":7}", "{\"subnet\":\"a/b\"}"};
+    for (size_t i = 0; i < ARRAY_SIZE(nowhere); i++)
+        assert_string_equal(message_place_of(nowhere[i]).address.text, "");
+    assert_string_equal(message_place_of(NULL).subnet.text, "");
+    assert_string_equal(message_place_of("{\"public_address\":\"10.96.32.1\"}").public_address.text, "10.96.32.1");
 }
 
 static void test_order(void **state)
@@ -105,7 +119,7 @@ static void test_schema_names_every_type(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_order), cmocka_unit_test(test_timing),
+                                       cmocka_unit_test(test_place), cmocka_unit_test(test_order), cmocka_unit_test(test_timing),
                                        cmocka_unit_test(test_schema_names_every_type)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
