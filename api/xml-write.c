@@ -2,41 +2,14 @@
 #include <config.h>
 #include "api/xml-write.h"
 #include "common/base/clock.h"
+#include "common/xml/xml.h"
 
 #define DECLARATION "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-
-void xml_text(struct str *out, const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        switch (*p) {
-        case '&':
-            str_add(out, "&amp;");
-            break;
-        case '<':
-            str_add(out, "&lt;");
-            break;
-        case '>':
-            str_add(out, "&gt;");
-            break;
-        case '"':
-            str_add(out, "&quot;");
-            break;
-        case '\r':
-            str_add(out, "&#13;");
-            break;
-        default:
-            if (*p < ' ' && *p != '\t' && *p != '\n')
-                str_add(out, "\xef\xbf\xbd");
-            else
-                str_add_char(out, (char)*p);
-        }
-    }
-}
 
 static void element(struct str *out, const char *name, const char *text)
 {
     str_printf(out, "<%s>", name);
-    xml_text(out, text);
+    xml_escape(out, text, XML_REPLACED);
     str_printf(out, "</%s>", name);
 }
 
@@ -108,7 +81,7 @@ void xml_answer(struct str *out, enum xml_dialect dialect, const char *action, c
                 const char *request_id, const struct api_shape *shape, const void *value)
 {
     str_printf(out, DECLARATION "<%sResponse xmlns=\"", action);
-    xml_text(out, xmlns);
+    xml_escape(out, xmlns, XML_REPLACED);
     str_add(out, "\">");
     if (dialect == XML_EC2) {
         element(out, "requestId", request_id);
@@ -126,7 +99,7 @@ void xml_answer(struct str *out, enum xml_dialect dialect, const char *action, c
 void xml_empty_set(struct str *out, const char *action, const char *xmlns, const char *request_id, const char *set)
 {
     str_printf(out, DECLARATION "<%sResponse xmlns=\"", action);
-    xml_text(out, xmlns);
+    xml_escape(out, xmlns, XML_REPLACED);
     str_add(out, "\">");
     element(out, "requestId", request_id);
     str_printf(out, "<%s/></%sResponse>", set, action);

@@ -10,9 +10,7 @@ enum xml_dialect {
     XML_IAM,
 };
 
-/* Text with &, <, > and quotes escaped; control characters that XML cannot hold become U+FFFD. */
-void xml_text(struct str *out, const char *text);
-/* The members of a struct. */
+/* The members of a struct, their texts escaped. */
 void xml_members(struct str *out, enum xml_dialect dialect, const struct api_shape *shape, const void *value);
 /* A whole answer; `xmlns` is the service's namespace. */
 void xml_answer(struct str *out, enum xml_dialect dialect, const char *action, const char *xmlns,

@@ -22,6 +22,8 @@ static struct error *add_line(void *arg, const char *key_id, const struct store_
     json_set_string(o, "account_id", account->id.text);
     json_set_string(o, "canonical_id", account->canonical_id);
     json_set_string(o, "display_name", account->name);
+    if (!id_none(&row->role))
+        json_set_string(o, "role", row->role.text);
     if (account->administrator)
         json_set_bool(o, "administrator", true);
     char *line = json_text(o);

@@ -34,11 +34,6 @@ struct error *system_seed(struct cloud *c, struct db_tx *tx)
     return count ? NULL : make_keys(c, tx);
 }
 
-struct writing {
-    struct cloud *cloud;
-    struct db_tx *tx;
-};
-
 static struct error *write_file(struct cloud *c, const char *role, const char *id, const char *secret)
 {
     _cleanup_free_ char *path = xasprintf("%s/%s", c->config->system_credentials_dir, role);
@@ -52,27 +47,20 @@ static struct error *write_file(struct cloud *c, const char *role, const char *i
 static struct error *write_key(void *arg, const char *id, const struct store_key *row,
                                const struct store_account *account)
 {
-    struct writing *w = arg;
+    struct cloud *c = arg;
     char secret[SECRET_LENGTH + 1];
-    if (!streq(account->name, SYSTEM_ACCOUNT))
+    (void)account;
+    if (id_none(&row->role))
         return NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
-        bool is = false;
-        RETURN_IF_ERROR(store_system_key_is(w->tx, roles[i], id, &is));
-        if (!is)
-            continue;
-        RETURN_IF_ERROR(keys_secret(w->cloud->keys, id, row, secret));
-        struct error *e = write_file(w->cloud, roles[i], id, secret);
-        wipe(secret, sizeof secret);
-        RETURN_IF_ERROR(e);
-    }
-    return NULL;
+    RETURN_IF_ERROR(keys_secret(c->keys, id, row, secret));
+    struct error *e = write_file(c, row->role.text, id, secret);
+    wipe(secret, sizeof secret);
+    return e;
 }
 
 static struct error *write_all(struct db_tx *tx, void *arg)
 {
-    struct writing w = {arg, tx};
-    return store_key_each(tx, write_key, &w);
+    return store_key_each(tx, write_key, arg);
 }
 
 struct error *system_credentials_write(struct cloud *c)

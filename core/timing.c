@@ -18,6 +18,8 @@ const struct timing TIMING_DEFAULT = {
     .keep_gone = 7LL * 24 * 3600 * 1000,
     .reboot = 30000,
     .job_retry = 2000,
+    .images = 60000,
+    .images_asked = 3600000,
 };
 
 static const struct {
@@ -38,6 +40,8 @@ static const struct {
     KEY("keep-gone", keep_gone),
     KEY("reboot", reboot),
     KEY("job-retry", job_retry),
+    KEY("images", images),
+    KEY("images-asked", images_asked),
 #undef KEY
 };
 

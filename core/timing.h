@@ -21,6 +21,8 @@ struct timing {
     int64_t keep_gone;     /* rows and tombstones of what is gone are kept */
     int64_t reboot;        /* a guest that was asked to reboot may take, before it is reset */
     int64_t job_retry;     /* a node tries again what it could not finish */
+    int64_t images;        /* a node looks at its image cache */
+    int64_t images_asked;  /* and asks the store whether the images are still there */
 };
 
 extern const struct timing TIMING_DEFAULT;

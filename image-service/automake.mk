@@ -1,6 +1,9 @@
 # Turns what users upload into images.
 noinst_LIBRARIES += image-service/libimage.a
 image_service_libimage_a_SOURCES = \
+	image-service/ask.c image-service/ask.h \
+	image-service/collect.c image-service/collect.h \
+	image-service/collector.c image-service/collector.h \
 	image-service/jobs.c image-service/jobs.h \
 	image-service/make.c image-service/make.h \
 	image-service/s3-source.c image-service/s3-source.h \

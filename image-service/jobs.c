@@ -6,10 +6,10 @@
 #include "common/file/file.h"
 #include "common/json/json.h"
 #include "core/image/grant.h"
+#include "image-service/ask.h"
 #include "image-service/make.h"
 #include "image-service/s3-source.h"
 
-#define ANSWER_MAX  (1u << 20)
 #define PROGRESS_MS 1000
 #define NAP_MS      100
 
@@ -24,29 +24,16 @@ const size_t jobs_metric_rows_len = ARRAY_SIZE(jobs_metric_rows);
 
 static struct error *ask(struct jobs *j, const char *action, json_t *in, json_t **ret)
 {
-    _cleanup_json_ json_t *taken = in;
-    json_set_string(in, "public_key", j->public_key);
-    _cleanup_free_ char *body = json_text(taken), *path = xasprintf("/admin/%s", action);
-    struct http_header type = {"Content-Type", "application/json"};
-    struct aws_call call = {
-        .method = "POST", .path = path, .headers = &type, .nheaders = 1, .body = body, .len = strlen(body)};
-    _cleanup_http_reply_ struct http_reply reply = {0};
-    struct error *e = aws_call(j->cloud, &call, &reply);
-    if (!e && reply.status != 200)
-        e = error_new(ERROR_UNAVAILABLE, "the Cloud Controller answered %u: %.300s", reply.status,
-                      str_text(&reply.body));
-    if (!e)
-        e = json_parse_object(str_text(&reply.body), reply.body.len, ANSWER_MAX, ret);
+    struct error *e = ask_cloud(j->cloud, j->public_key, action, in, ret);
     atomic_store(&j->reached, e == NULL);
-    return error_wrap(e, "%s", action);
+    return e;
 }
 
-static struct error *report(struct jobs *j, json_t *in, bool *ret_go_on)
+static struct error *report(struct jobs *j, json_t *in, const char *flag, bool *ret_flag)
 {
     _cleanup_json_ json_t *out = NULL;
     RETURN_IF_ERROR(ask(j, "ReportImageJob", in, &out));
-    if (ret_go_on)
-        *ret_go_on = json_get_bool(out, "go_on", false);
+    *ret_flag = json_get_bool(out, flag, false);
     return NULL;
 }
 
@@ -76,17 +63,17 @@ static struct error *on_progress(void *arg, uint64_t done, uint64_t all)
     bool go_on = true;
     if (atomic_load(&job->jobs->stop))
         return error_new(ERROR_UNAVAILABLE, "the service stops");
-    if (now - job->told < PROGRESS_MS)
+    if (now - job->told < PROGRESS_MS && done < all) /* always before the manifest is put */
         return NULL;
     job->told = now;
     json_t *in = report_of(&job->image, "progress");
     json_set_u64(in, "percent", done * 100 / all);
-    struct error *e = report(job->jobs, in, &go_on);
+    struct error *e = report(job->jobs, in, "go_on", &go_on);
     log_failure(LOG_WARNING, e, "telling the progress"); /* which stops nothing */
     return go_on ? NULL : error_new(ERROR_UNAVAILABLE, "the image is not wanted any more");
 }
 
-static struct error *make(struct job *job)
+static struct error *make_anew(struct job *job)
 {
     struct jobs *j = job->jobs;
     _cleanup_(s3_source_freep) struct s3_source *source = NULL;
@@ -104,6 +91,22 @@ static struct error *make(struct job *job)
     return image_make(&m);
 }
 
+/* One whose end the cloud did not hear of is not made again; of several that are made at once the first one counts. */
+static struct error *make(struct job *job)
+{
+    struct aws_caller *store = job->jobs->store;
+    bool made = false;
+    RETURN_IF_ERROR(image_made(store, &job->image, job->key, &made, &job->disk_bytes));
+    if (made)
+        return NULL;
+    struct error *e = make_anew(job);
+    if (!error_is(e, &ERROR_EXISTS))
+        return e;
+    error_free(e);
+    RETURN_IF_ERROR(image_made(store, &job->image, job->key, &made, &job->disk_bytes));
+    return made ? NULL : error_new(ERROR_UNAVAILABLE, "another making's manifest came and went");
+}
+
 /* What is wrong with the upload ends the image; what is wrong with us or on the way is tried again. */
 static bool is_final(const struct error *e)
 {
@@ -117,13 +120,16 @@ static struct error *settle(struct job *job, struct error *e)
     if (e && !(job->url && is_final(e)))
         return e;
     json_t *in = report_of(&job->image, e ? "failed" : "done");
+    bool gone = false, made = !e && job->url;
     if (e)
         json_set_string(in, "reason", error_message(e));
     else
         json_set_u64(in, "disk_bytes", job->disk_bytes);
     metric_add(e ? &j->failed : job->url ? &j->made : &j->unmade, 1);
     log_failure(LOG_WARNING, e, "making an image");
-    return report(j, in, NULL);
+    RETURN_IF_ERROR(report(j, in, "gone", &gone));
+    /* Removed while it was made, by another process that found no manifest yet: the cloud has nothing to remove it for. */
+    return made && gone ? image_unmake(j->store, &job->image, job->key) : NULL;
 }
 
 static struct error *do_job(struct jobs *j, const json_t *o)
@@ -139,8 +145,9 @@ static struct error *do_job(struct jobs *j, const json_t *o)
     grant.image = job.image;
     RETURN_IF_ERROR(image_grant_open(&grant, &j->pair, text, job.key));
     struct error *e = job.url ? make(&job) : image_unmake(j->store, &job.image, job.key);
+    e = settle(&job, e);
     wipe(job.key, sizeof job.key);
-    return settle(&job, e);
+    return e;
 }
 
 static struct error *turn(struct jobs *j, bool *ret_worked)
@@ -166,29 +173,29 @@ void jobs_run(struct jobs *j)
     }
 }
 
-static struct error *open_callers(struct jobs *j, const struct credentials *keys)
+struct error *jobs_callers(const struct service_config *c, struct aws_caller **ret_cloud, struct aws_caller **ret_store)
 {
-    const struct service_config *c = j->config;
-    struct aws_caller_options cloud = {c->cloud_url, keys->access_key_id, keys->secret, c->region, "mallee", c->ca_file};
-    struct aws_caller_options store = {c->store_url, keys->access_key_id, keys->secret, c->region, "s3", c->ca_file};
-    struct http_client_options http = {.ca_file = c->ca_file};
-    RETURN_IF_ERROR(error_wrap(aws_caller_new(&cloud, &j->cloud), "cloud-url"));
-    RETURN_IF_ERROR(error_wrap(aws_caller_new(&store, &j->store), "store-url"));
-    return http_client_new(&http, &j->http);
+    struct credentials keys = {0};
+    RETURN_IF_ERROR(error_wrap(credentials_read(c->credentials_file, &keys), "credentials-file"));
+    struct aws_caller_options cloud = {c->cloud_url, keys.access_key_id, keys.secret, c->region, "mallee", c->ca_file};
+    struct aws_caller_options store = {c->store_url, keys.access_key_id, keys.secret, c->region, "s3", c->ca_file};
+    struct error *e = error_wrap(aws_caller_new(&cloud, ret_cloud), "cloud-url");
+    if (!e)
+        e = error_wrap(aws_caller_new(&store, ret_store), "store-url");
+    credentials_free(&keys);
+    return e;
 }
 
 struct error *jobs_open(struct jobs *j, const struct service_config *config)
 {
-    struct credentials keys = {0};
+    struct http_client_options http = {.ca_file = config->ca_file};
     _cleanup_free_ char *path = xasprintf("%s/service.key", config->state_dir);
     j->config = config;
     RETURN_IF_ERROR(file_make_dirs(config->state_dir));
     RETURN_IF_ERROR(error_wrap(wrap_pair_file(path, &j->pair), "the service's key"));
     j->public_key = hex_encode(j->pair.public, sizeof j->pair.public);
-    RETURN_IF_ERROR(error_wrap(credentials_read(config->credentials_file, &keys), "credentials-file"));
-    struct error *e = open_callers(j, &keys);
-    credentials_free(&keys);
-    return e;
+    RETURN_IF_ERROR(jobs_callers(config, &j->cloud, &j->store));
+    return http_client_new(&http, &j->http);
 }
 
 void jobs_close(struct jobs *j)

@@ -22,6 +22,9 @@ struct jobs {
 extern const struct metric_row jobs_metric_rows[];
 extern const size_t jobs_metric_rows_len;
 
+/* Connections of the service's own: the cloud's and the store's. */
+struct error *jobs_callers(const struct service_config *c, struct aws_caller **ret_cloud, struct aws_caller **ret_store)
+    _must_check_;
 struct error *jobs_open(struct jobs *j, const struct service_config *config) _must_check_;
 void jobs_close(struct jobs *j);
 /* Asks and works until `stop`; what it is at then is left as it is. */

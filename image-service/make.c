@@ -3,6 +3,8 @@
 #include "image-service/make.h"
 #include "core/image/chunk.h"
 
+#define EDITION "x-amz-meta-edition"
+
 static struct error *put_chunk(const struct image_make *m, struct image_manifest *manifest, uint64_t at, char *plain)
 {
     size_t len = image_chunk_len(manifest, at), box_len = 0;
@@ -23,7 +25,9 @@ static struct error *put_manifest(const struct image_make *m, const struct image
     size_t len = 0;
     RETURN_IF_ERROR(image_manifest_seal(manifest, m->key, &sealed, &len));
     _cleanup_free_ char *key = image_manifest_key(&m->image);
-    struct error *e = s3_put(m->store, IMAGE_BUCKET, key, sealed, len);
+    _cleanup_free_ char *edition = hex_encode(manifest->edition, sizeof manifest->edition);
+    struct http_header header = {EDITION, edition};
+    struct error *e = s3_put_new(m->store, IMAGE_BUCKET, key, sealed, len, &header);
     free(sealed);
     return e;
 }
@@ -52,16 +56,42 @@ static struct error *well_if_gone(struct error *e)
     return error_is(e, &ERROR_NOT_FOUND) ? error_free(e) : e;
 }
 
+static struct error *get_manifest(struct aws_caller *store, const struct id *image, const unsigned char *key,
+                                  struct image_manifest **ret)
+{
+    _cleanup_free_ char *name = image_manifest_key(image), *sealed = NULL;
+    size_t len = 0;
+    RETURN_IF_ERROR(s3_get(store, IMAGE_BUCKET, name, IMAGE_MANIFEST_MAX, &sealed, &len));
+    return image_manifest_open(image, key, sealed, len, ret);
+}
+
+struct error *image_made(struct aws_caller *store, const struct id *image, const unsigned char *key, bool *ret,
+                         uint64_t *ret_bytes)
+{
+    _cleanup_(image_manifest_freep) struct image_manifest *m = NULL;
+    struct error *e = get_manifest(store, image, key, &m);
+    *ret = !error_is(e, &ERROR_NOT_FOUND);
+    if (!*ret)
+        return error_free(e);
+    RETURN_IF_ERROR(e);
+    *ret_bytes = m->disk_bytes;
+    return NULL;
+}
+
+struct error *image_edition(struct aws_caller *store, const struct id *image, char **ret)
+{
+    _cleanup_free_ char *name = image_manifest_key(image);
+    return s3_head(store, IMAGE_BUCKET, name, EDITION, ret);
+}
+
 struct error *image_unmake(struct aws_caller *store, const struct id *image, const unsigned char *key)
 {
     _cleanup_(image_manifest_freep) struct image_manifest *m = NULL;
-    _cleanup_free_ char *name = image_manifest_key(image), *sealed = NULL;
-    size_t len = 0;
-    struct error *e = s3_get(store, IMAGE_BUCKET, name, IMAGE_MANIFEST_MAX, &sealed, &len);
+    _cleanup_free_ char *name = image_manifest_key(image);
+    struct error *e = get_manifest(store, image, key, &m);
     if (error_is(e, &ERROR_NOT_FOUND))
         return error_free(e);
     RETURN_IF_ERROR(e);
-    RETURN_IF_ERROR(image_manifest_open(image, key, sealed, len, &m));
     for (uint64_t at = 0; at < image_chunks(m); at++) {
         _cleanup_free_ char *chunk = image_chunk_key(m, at);
         if (m->entries.data[at].box_len)

@@ -5,19 +5,27 @@
 #include "common/base/array.h"
 #include "common/base/log.h"
 #include "common/status/status.h"
+#include "image-service/collector.h"
 #include "image-service/jobs.h"
 
 struct service {
     struct daemon *daemon;
     struct jobs jobs;
+    struct collector collector;
     struct status_server *status;
-    pthread_t thread;
-    bool running;
+    pthread_t thread, collecting;
+    bool running, collects;
 };
 
 static void *run(void *arg)
 {
     jobs_run(arg);
+    return NULL;
+}
+
+static void *collect(void *arg)
+{
+    collector_run(arg);
     return NULL;
 }
 
@@ -31,10 +39,15 @@ static void stop(void *state)
 {
     struct service *s = state;
     atomic_store(&s->jobs.stop, true);
+    atomic_store(&s->collector.stop, true);
     status_stop(s->status);
     if (s->running)
         pthread_join(s->thread, NULL);
+    if (s->collects)
+        pthread_join(s->collecting, NULL);
     metrics_remove(daemon_metrics(s->daemon), &s->jobs);
+    metrics_remove(daemon_metrics(s->daemon), &s->collector);
+    collector_close(&s->collector);
     jobs_close(&s->jobs);
     free(s);
 }
@@ -43,11 +56,17 @@ static struct error *open_all(struct service *s, const struct service_config *co
 {
     RETURN_IF_ERROR(jobs_open(&s->jobs, config));
     metrics_register(daemon_metrics(s->daemon), jobs_metric_rows, jobs_metric_rows_len, &s->jobs, NULL);
+    RETURN_IF_ERROR(collector_open(&s->collector, &s->jobs));
+    metrics_register(daemon_metrics(s->daemon), collector_metric_rows, collector_metric_rows_len, &s->collector, NULL);
     RETURN_IF_ERROR(status_start(config->listen, daemon_metrics(s->daemon), healthy, &s->jobs, &s->status));
     int rc = pthread_create(&s->thread, NULL, run, &s->jobs);
     if (rc)
         return error_errno(rc, "starting the thread of the jobs");
     s->running = true;
+    rc = pthread_create(&s->collecting, NULL, collect, &s->collector);
+    if (rc)
+        return error_errno(rc, "starting the thread that collects");
+    s->collects = true;
     log_info("asks %s for jobs", config->cloud_url);
     return NULL;
 }
@@ -88,6 +107,8 @@ static const struct config_key keys[] = {
      .max = 1ull << 40, .doc = "The largest disk that is taken."},
     {.name = "poll", .type = CONFIG_DURATION, AT(poll_ms), .value = "2s", .required = true, .min = 100,
      .max = 60000, .doc = "How long to wait where there is no job."},
+    {.name = "garbage-delay", .type = CONFIG_DURATION, AT(garbage_delay_ms), .value = "24h", .required = true,
+     .min = 1000, .max = 30ull * 24 * 3600 * 1000, .doc = "How old a chunk must be that no image names before it is removed."},
 };
 /* clang-format on */
 

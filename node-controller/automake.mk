@@ -3,6 +3,7 @@ noinst_LIBRARIES += node-controller/libnode.a
 node_controller_libnode_a_SOURCES = \
 	node-controller/image-cache/fetch.c node-controller/image-cache/fetch.h \
 	node-controller/image-cache/image-cache.c node-controller/image-cache/image-cache.h \
+	node-controller/image-cache/shelf.c node-controller/image-cache/shelf.h \
 	node-controller/guests.c node-controller/guests.h \
 	node-controller/operate.c node-controller/operate.h \
 	node-controller/instance-dir.c node-controller/instance-dir.h \

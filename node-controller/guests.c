@@ -12,6 +12,7 @@ struct guest {
     struct id instance;
     char *body;
     char *place; /* "vpc/address"; NULL: none */
+    struct id image;
 };
 
 struct guests {
@@ -47,14 +48,16 @@ void guests_free(struct guests *g)
     free(g);
 }
 
-static char *place_of(const char *body)
+static void read_body(struct guest *one)
 {
     _cleanup_(json_decrefp) json_t *o = NULL;
-    struct error *e = json_parse_object(body, strlen(body), BODY_MAX, &o);
+    struct error *e = json_parse_object(one->body, strlen(one->body), BODY_MAX, &o);
     const char *vpc = e ? NULL : json_get_string(o, "vpc", NULL);
     const char *address = e ? NULL : json_get_string(o, "address", NULL);
+    if (!e)
+        id_parse(json_get_string(o, "image", ""), &one->image);
     error_free(e);
-    return vpc && address ? xasprintf("%s/%s", vpc, address) : NULL;
+    one->place = vpc && address ? xasprintf("%s/%s", vpc, address) : NULL;
 }
 
 /* With the lock held. */
@@ -73,7 +76,7 @@ void guests_put(struct guests *g, const struct id *instance, const char *body)
     struct guest *one = xnew0(struct guest);
     one->instance = *instance;
     one->body = xstrdup(body ? body : "{}");
-    one->place = place_of(one->body);
+    read_body(one);
     pthread_mutex_lock(&g->lock);
     drop(g, instance);
     map_set(g->by_id, instance->text, one);
@@ -110,6 +113,20 @@ void guests_all(struct guests *g, guest_copies *ret)
     while (map_next(g->by_id, &at, &id, &value)) {
         const struct guest *one = value;
         array_push(ret, ((struct guest_copy){one->instance, xstrdup(one->body)}));
+    }
+    pthread_mutex_unlock(&g->lock);
+}
+
+void guests_images(struct guests *g, image_ids *add)
+{
+    struct map_cursor at = {0};
+    const char *id;
+    void *value;
+    pthread_mutex_lock(&g->lock);
+    while (map_next(g->by_id, &at, &id, &value)) {
+        const struct guest *one = value;
+        if (!id_none(&one->image))
+            array_push(add, one->image);
     }
     pthread_mutex_unlock(&g->lock);
 }

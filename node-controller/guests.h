@@ -7,6 +7,7 @@
 #include "common/base/array.h"
 #include "common/base/error.h"
 #include "common/base/id.h"
+#include "node-controller/image-cache/image-cache.h"
 
 struct guests;
 
@@ -23,4 +24,6 @@ struct guest_copy {
 };
 typedef ARRAY(struct guest_copy) guest_copies;
 void guests_all(struct guests *g, guest_copies *ret);
+/* The images that the instances' records name. */
+void guests_images(struct guests *g, image_ids *add);
 #endif

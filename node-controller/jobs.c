@@ -78,8 +78,8 @@ static void on_fetching(void *arg, unsigned percent)
     loop_post(daemon_loop(j->node->daemon), post_step, s);
 }
 
-/* The disk of an image that was made from an upload: fetched with the key that was wrapped for this launch. */
-static struct error *fetch_base(struct job *j, const json_t *body, char **ret)
+/* The disk of an image that was made from an upload: fetched with the key that was wrapped for this launch, and pinned. */
+static struct error *fetch_base(struct job *j, const json_t *body, struct id *ret_image, char **ret)
 {
     struct image_want want = {.step = on_fetching, .arg = j};
     struct image_grant grant = {.instance = j->record.id.text, .node = j->node->model->self.node.text};
@@ -90,8 +90,22 @@ static struct error *fetch_base(struct job *j, const json_t *body, char **ret)
     grant.image = want.image;
     RETURN_IF_ERROR(image_grant_open(&grant, &j->node->pair, text, key));
     want.key = key;
+    *ret_image = want.image;
     struct error *e = image_cache_get(j->node->images, &want, ret);
     wipe(key, sizeof key);
+    return e;
+}
+
+/* Once the link is made the image may leave the cache. */
+static struct error *make_disk(struct job *j, const json_t *body)
+{
+    _cleanup_free_ char *base = NULL;
+    _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
+    struct id image;
+    RETURN_IF_ERROR(fetch_base(j, body, &image, &base));
+    struct error *e = instance_dir_prepare(dir, base, j->record.size.disk_gib << 30,
+                                           (uint32_t)j->node->config->first_uid);
+    image_cache_release(j->node->images, &image);
     return e;
 }
 
@@ -107,11 +121,8 @@ static struct error *prepare(struct job *j)
     if (!(j->node->hypervisor->capabilities & HYPERVISOR_RUNS_GUESTS))
         return NULL; /* a hypervisor without guests needs no disks */
     _cleanup_(json_decrefp) json_t *body = NULL;
-    _cleanup_free_ char *base = NULL;
-    _cleanup_free_ char *dir = state_instance_dir(j->node->state, j->record.id.text);
     RETURN_IF_ERROR(read_body(j, &body));
-    RETURN_IF_ERROR(fetch_base(j, body, &base));
-    RETURN_IF_ERROR(instance_dir_prepare(dir, base, j->record.size.disk_gib << 30, (uint32_t)j->node->config->first_uid));
+    RETURN_IF_ERROR(make_disk(j, body));
     return error_wrap(nets_prepare(j->node, &j->record), "network");
 }
 

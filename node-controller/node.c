@@ -162,6 +162,37 @@ static void take_event(void *arg)
     free(event);
 }
 
+static void kept(void *arg)
+{
+    struct node *n = arg;
+    n->keeping = false;
+}
+
+static void keep_images(void *arg)
+{
+    struct node *n = arg;
+    if (n->asking)
+        image_cache_ask(n->images);
+    image_cache_tidy(n->images);
+    loop_post(daemon_loop(n->daemon), kept, n);
+}
+
+static void images_tick(struct node *n, int64_t elapsed)
+{
+    int64_t spent = timing_spend(&n->timing, elapsed);
+    n->keep_left -= spent;
+    n->ask_left -= spent;
+    if (n->keeping || n->keep_left > 0)
+        return;
+    n->keep_left = n->timing.images;
+    n->asking = n->ask_left <= 0;
+    if (n->asking)
+        n->ask_left = n->timing.images_asked;
+    struct error *e = workers_submit(n->keeper, keep_images, n);
+    n->keeping = e == NULL;
+    error_free(e);
+}
+
 static void on_timer(void *arg)
 {
     struct node *n = arg;
@@ -171,6 +202,7 @@ static void on_timer(void *arg)
         return;
     node_on_tick(n->model, now - n->last_tick);
     nets_tick(n, now - n->last_tick);
+    images_tick(n, now - n->last_tick);
     n->last_tick = now;
     node_carry_out(n);
 }
@@ -227,6 +259,12 @@ static bool healthy(void *arg)
     return mq_is_up(n->mq);
 }
 
+static void add_images(void *arg, image_ids *add)
+{
+    struct node *n = arg;
+    guests_images(n->guests, add);
+}
+
 /* ---- life ---- */
 
 static void stop(void *state)
@@ -244,6 +282,7 @@ static void stop(void *state)
     if (n->operator)
         operator_interrupt(n->operator);
     workers_free(n->preparers);
+    workers_free(n->keeper);
     workers_free(n->workers);
     workers_free(n->lister);
     workers_free(n->operators);
@@ -251,6 +290,8 @@ static void stop(void *state)
     hypervisor_close(n->hypervisor);
     operator_free(n->operator);
     guests_free(n->guests);
+    if (n->images)
+        metrics_remove(daemon_metrics(n->daemon), image_cache_metrics(n->images));
     image_cache_close(n->images);
     wipe(&n->pair, sizeof n->pair);
     loop_drain(daemon_loop(n->daemon));
@@ -339,8 +380,15 @@ static struct error *open_images(struct node *n)
                                     .store_url = config->store_url,
                                     .credentials_file = config->store_credentials_file,
                                     .region = config->store_region,
-                                    .ca_file = config->store_ca_file};
-    return error_wrap(image_cache_open(&o, &n->images), "image cache");
+                                    .ca_file = config->store_ca_file,
+                                    .max_bytes = config->image_cache_gib << 30,
+                                    .min_free = config->min_free,
+                                    .stood_on = add_images,
+                                    .arg = n};
+    RETURN_IF_ERROR(error_wrap(image_cache_open(&o, &n->images), "image cache"));
+    metrics_register(daemon_metrics(n->daemon), image_cache_metric_rows, image_cache_metric_rows_len,
+                     image_cache_metrics(n->images), NULL);
+    return NULL;
 }
 
 static struct error *open_all(struct node *n)
@@ -350,6 +398,7 @@ static struct error *open_all(struct node *n)
     n->workers = workers_new(JOB_THREADS, JOBS_MAX);
     n->preparers = workers_new(PREPARE_THREADS, JOBS_MAX);
     n->lister = workers_new(1, 4);
+    n->keeper = workers_new(1, 1);
     n->operators = workers_new(OPERATOR_THREADS, JOBS_MAX);
     n->networker = workers_new(1, JOBS_MAX);
     RETURN_IF_ERROR(open_images(n));
@@ -431,6 +480,11 @@ static const struct config_key keys[] = {
      .max = 1ull << 40, .doc = "Memory offered to instances, in MiB."},
     {.name = "disk-gib", .type = CONFIG_U64, AT(disk_gib), .value = "100", .required = true, .min = 1,
      .max = 1ull << 40, .doc = "Disk offered to instances, in GiB."},
+    {.name = "image-cache-gib", .type = CONFIG_U64, AT(image_cache_gib), .value = "0", .max = 1u << 20,
+     .doc = "How much the images kept for later launches may take, in GiB; 0: a quarter of the disk that state-dir lies "
+            "on. What instances stand on stays, and may pass it."},
+    {.name = "min-free", .type = CONFIG_U64, AT(min_free), .value = "256MiB",
+     .doc = "Free disk below which images go from the cache, and none is fetched."},
     {.name = "first-uid", .type = CONFIG_U64, AT(first_uid), .value = "200000", .required = true, .min = 1000,
      .max = 2000000000, .doc = "Domains run as users of their own, numbered from here."},
     {.name = "netns-prefix", .type = CONFIG_STRING, AT(netns_prefix), .value = "mallee-", .required = true,

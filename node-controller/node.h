@@ -32,6 +32,7 @@ struct node_config {
     char *timing;
     char *store_url, *store_region, *store_credentials_file, *store_ca_file;
     uint64_t vcpus, memory_mib, disk_gib;
+    uint64_t image_cache_gib, min_free;
     uint64_t first_uid;
     char *netns_prefix, *link_device, *link_address, *public_network, *guest_services;
     bool guest_outside;
@@ -48,6 +49,9 @@ struct node {
     struct workers *workers; /* jobs of instances */
     struct workers *preparers; /* those that may wait for an image */
     struct image_cache *images;
+    struct workers *keeper;  /* one thread: looks at the image cache */
+    bool keeping, asking;    /* the look is on its way; it asks the store, too */
+    int64_t keep_left, ask_left;
     struct wrap_pair pair; /* for what is wrapped for this node */
     struct workers *lister;  /* listings, so that a slow job never delays them */
     struct workers *operators; /* operations, which may wait for a guest */

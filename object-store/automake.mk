@@ -20,6 +20,7 @@ object_store_libstore_a_SOURCES = \
 	object-store/operations.c \
 	object-store/reading.c \
 	object-store/receiver.c object-store/receiver.h \
+	object-store/role.c object-store/role.h \
 	object-store/s3-error.c object-store/s3-error.h \
 	object-store/sigv2.c object-store/sigv2.h \
 	object-store/store.c object-store/store.h \

@@ -134,7 +134,7 @@ struct error *op_get_location(struct call *c)
     RETURN_IF_ERROR(db_read(c->store->db, look, c));
     bool first = streq(c->store->region, "us-east-1");
     str_add(&xml, "<LocationConstraint" XMLNS ">");
-    xml_escape(&xml, first ? "" : c->store->region);
+    xml_escape(&xml, first ? "" : c->store->region, XML_REFERENCE);
     str_add(&xml, "</LocationConstraint>");
     call_answer_xml(c, 200, &xml);
     return NULL;

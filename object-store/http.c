@@ -187,6 +187,10 @@ static struct error *prepare(struct call *c)
     /* The signature first: what is there and what is not is no stranger's business. */
     RETURN_IF_ERROR(call_authenticate(c));
     c->op = operation_find(c, &e);
+    if (!role_allows(c->account.role, c->op ? c->op->name : NULL, c->bucket, c->key)) {
+        error_free(e);
+        return error_new_code(&S3_ACCESS_DENIED, "%s", S3_ACCESS_DENIED.message);
+    }
     if (e)
         return e;
     RETURN_IF_ERROR(check_wishes(c));

@@ -70,6 +70,7 @@ static struct error *read_line(struct map *keys, const char *line)
     RETURN_IF_ERROR(copy(o, "canonical_id", key.account.canonical_id, sizeof key.account.canonical_id));
     key.account.administrator = json_get_bool(o, "administrator", false);
     copy_name(json_get_string(o, "display_name", ""), key.account.display_name, sizeof key.account.display_name);
+    key.account.role = role_of(json_object_get(o, "role") ? json_get_string(o, "role", "") : NULL);
     void *old = map_set(keys, id, xmemdup(&key, sizeof key));
     if (old)
         key_free(old);

@@ -109,6 +109,7 @@ struct reporting {
     struct request_ctx *ctx;
     const struct admin_report_image_job_request *in;
     bool go_on;
+    bool there; /* the image, after the report */
 };
 
 static struct error *report(struct db_tx *tx, void *arg)
@@ -116,8 +117,10 @@ static struct error *report(struct db_tx *tx, void *arg)
     struct reporting *r = arg;
     const char *service = r->in->public_key, *id = r->in->image_id;
     RETURN_IF_ERROR(service_only(r->ctx, tx));
-    if (streq(r->in->state, "done"))
-        return store_image_job_done(tx, service, id, (uint64_t)r->in->disk_bytes);
+    if (streq(r->in->state, "done")) {
+        RETURN_IF_ERROR(store_image_job_done(tx, service, id, (uint64_t)r->in->disk_bytes));
+        return store_image_there(tx, id, &r->there);
+    }
     if (streq(r->in->state, "failed"))
         return store_image_job_failed(tx, service, id, r->in->reason ? r->in->reason : "unknown");
     if (!streq(r->in->state, "progress"))
@@ -128,13 +131,38 @@ static struct error *report(struct db_tx *tx, void *arg)
 struct error *admin_report_image_job(struct request_ctx *ctx, const struct admin_report_image_job_request *in,
                                      struct admin_report_image_job_response *ret_out)
 {
-    struct reporting r = {ctx, in, false};
+    struct reporting r = {ctx, in, false, true};
     bool progress = streq(in->state, "progress");
     RETURN_IF_ERROR(db_write_wait(ctx->cloud->db, progress ? DB_LAZY : DB_FORCED, report, &r));
     if (!progress)
         log_info("image %s: %s %s", in->image_id, in->state, in->reason ? in->reason : "");
     ret_out->go_on = r.go_on;
     ret_out->has_go_on = true;
+    ret_out->gone = !r.there;
+    ret_out->has_gone = true;
+    return NULL;
+}
+
+struct judging {
+    struct request_ctx *ctx;
+    const char *id;
+    bool may_run;
+};
+
+static struct error *judge(struct db_tx *tx, void *arg)
+{
+    struct judging *j = arg;
+    RETURN_IF_ERROR(service_only(j->ctx, tx));
+    return store_image_job_may_run(tx, j->id, &j->may_run);
+}
+
+struct error *admin_ask_image_job(struct request_ctx *ctx, const struct admin_ask_image_job_request *in,
+                                  struct admin_ask_image_job_response *ret_out)
+{
+    struct judging j = {ctx, in->image_id, true};
+    RETURN_IF_ERROR(db_read(ctx->cloud->db, judge, &j));
+    ret_out->may_run = j.may_run;
+    ret_out->has_may_run = true;
     return NULL;
 }
 

@@ -107,7 +107,8 @@ struct error *store_key_each(struct db_tx *tx, store_key_fn *fn, void *arg)
     _cleanup_db_stmt_ struct db_stmt *s = NULL;
     RETURN_IF_ERROR(db_query(tx, &s,
                              "SELECT account.id, name, email, canonical_id, administrator, account.enabled, "
-                             "access_key.id, sealed_secret FROM access_key JOIN account ON account.id = account_id "
+                             "access_key.id, sealed_secret, role FROM access_key JOIN account ON account.id = "
+                             "account_id LEFT JOIN system_key ON system_key.key_id = access_key.id "
                              "WHERE access_key.enabled AND account.enabled ORDER BY access_key.id",
                              ""));
     for (;;) {
@@ -119,6 +120,7 @@ struct error *store_key_each(struct db_tx *tx, store_key_fn *fn, void *arg)
         struct store_key key = {.enabled = true};
         read_account(s, &account);
         key.account = account.id;
+        key.role = db_col_id(s, 8);
         struct error *e = read_sealed(s, 7, &key);
         if (!e)
             e = fn(arg, db_col_text(s, 6), &key, &account);

@@ -56,3 +56,20 @@ struct error *store_image_job_failed(struct db_tx *tx, const char *service, cons
                    "AND state = 'pending'",
                    "ttt", id, service, reason);
 }
+
+struct error *store_image_job_may_run(struct db_tx *tx, const char *id, bool *ret)
+{
+    uint64_t count = 0;
+    RETURN_IF_ERROR(db_query_u64(
+        tx, &count, "SELECT count(*) FROM image WHERE id = ? AND state IN ('pending', 'deregistered')", "t", id));
+    *ret = count != 0;
+    return NULL;
+}
+
+struct error *store_image_there(struct db_tx *tx, const char *id, bool *ret)
+{
+    uint64_t count = 0;
+    RETURN_IF_ERROR(db_query_u64(tx, &count, "SELECT count(*) FROM image WHERE id = ?", "t", id));
+    *ret = count != 0;
+    return NULL;
+}

@@ -46,6 +46,7 @@ struct store_key {
     unsigned char sealed[256];
     size_t sealed_len;
     bool enabled, administrator;
+    struct id role; /* of the cloud's own part that it was made for; store_key_each() alone tells */
 };
 struct error *store_key_insert(struct db_tx *tx, const char *id, const struct store_key *k, int64_t now) _must_check_;
 /* ERROR_NOT_FOUND; enabled only where the account is too. */
@@ -221,6 +222,10 @@ struct error *store_image_job_progress(struct db_tx *tx, const char *service, co
                                        int64_t now, bool *ret_go_on) _must_check_;
 struct error *store_image_job_done(struct db_tx *tx, const char *service, const char *id, uint64_t disk_bytes)
     _must_check_;
+/* Whether a job of the image may be under way, taken or not; false for one that is not there. */
+struct error *store_image_job_may_run(struct db_tx *tx, const char *id, bool *ret) _must_check_;
+/* In whatever state. */
+struct error *store_image_there(struct db_tx *tx, const char *id, bool *ret) _must_check_;
 struct error *store_image_job_failed(struct db_tx *tx, const char *service, const char *id, const char *reason)
     _must_check_;
 

@@ -145,6 +145,15 @@ struct error *file_free_space(const char *path, uint64_t *ret)
     return NULL;
 }
 
+struct error *file_disk_size(const char *path, uint64_t *ret)
+{
+    struct statvfs fs;
+    if (statvfs(path, &fs) < 0)
+        return error_errno(errno, "asking for the size of the disk of %s", path);
+    *ret = (uint64_t)fs.f_blocks * fs.f_frsize;
+    return NULL;
+}
+
 static struct error *copy_bytes(int in, int out, const char *from, const char *to)
 {
     size_t room = 1 << 20;

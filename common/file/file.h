@@ -24,6 +24,8 @@ struct error *file_sync_parent(const char *path) _must_check_;
 struct error *file_give_to_owner(const char *path) _must_check_;
 /* Bytes that an unprivileged writer may still use on the file system of `path`. */
 struct error *file_free_space(const char *path, uint64_t *ret) _must_check_;
+/* All bytes of that file system, used or not. */
+struct error *file_disk_size(const char *path, uint64_t *ret) _must_check_;
 /* Copies a file durably, bytes and mode 0600; the target must not exist. */
 struct error *file_copy_durable(const char *from, const char *to) _must_check_;
 #endif

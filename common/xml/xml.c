@@ -82,21 +82,41 @@ char *xml_content(const struct xml_node *n)
     return own;
 }
 
-void xml_escape(struct str *out, const char *text)
+static void add_control(struct str *out, unsigned char c, enum xml_controls controls)
+{
+    if (c == '\t' || c == '\n')
+        str_add_char(out, (char)c);
+    else if (c == '\r' || controls == XML_REFERENCE)
+        str_printf(out, "&#x%X;", c);
+    else
+        str_add(out, "\xef\xbf\xbd");
+}
+
+void xml_escape(struct str *out, const char *text, enum xml_controls controls)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '&')
+        switch (*p) {
+        case '&':
             str_add(out, "&amp;");
-        else if (*p == '<')
+            break;
+        case '<':
             str_add(out, "&lt;");
-        else if (*p == '>')
+            break;
+        case '>':
             str_add(out, "&gt;");
-        else if (*p == '"')
+            break;
+        case '"':
             str_add(out, "&quot;");
-        else if (*p < ' ' && *p != '\t' && *p != '\n')
-            str_printf(out, "&#x%X;", *p);
-        else
-            str_add_char(out, (char)*p);
+            break;
+        case '\'':
+            str_add(out, "&apos;");
+            break;
+        default:
+            if (*p < ' ')
+                add_control(out, *p, controls);
+            else
+                str_add_char(out, (char)*p);
+        }
     }
 }
 
@@ -105,6 +125,6 @@ void xml_element(struct str *out, const char *name, const char *text)
     if (!text)
         return;
     str_printf(out, "<%s>", name);
-    xml_escape(out, text);
+    xml_escape(out, text, XML_REFERENCE);
     str_printf(out, "</%s>", name);
 }

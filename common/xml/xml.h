@@ -21,8 +21,13 @@ const struct xml_node *xml_next(const struct xml_node *n);
 /* The text of an element, allocated. */
 char *xml_content(const struct xml_node *n);
 
-/* Appends text with the five characters escaped, and what XML cannot hold as character references. */
-void xml_escape(struct str *out, const char *text);
-/* <name>text</name>; nothing for NULL. */
+/* What becomes of the control characters that XML 1.0 cannot hold. */
+enum xml_controls {
+    XML_REPLACED,  /* U+FFFD, so that every reader takes the document */
+    XML_REFERENCE, /* &#x1;: not well-formed, and what S3 answers where a key must be told as it is */
+};
+/* Appends text, fit for content and for an attribute in either quotes. */
+void xml_escape(struct str *out, const char *text, enum xml_controls controls);
+/* <name>text</name> with references; nothing for NULL. */
 void xml_element(struct str *out, const char *name, const char *text);
 #endif

@@ -47,7 +47,9 @@ link-address = $(node_address "$n")/18
 public-network = $PUBLIC_NETWORK
 guest-services = $HOST_ADDRESS:$CLOUD_GUEST_PORT, $HOST_ADDRESS:$STORE_GUEST_PORT
 guest-outside = $NAT
+image-cache-gib = ${MALLEE_IMAGE_CACHE_GIB:-0}
 EOF
+        [ -z "${MALLEE_NODE_TIMING:-}" ] || echo "timing = $MALLEE_NODE_TIMING"
     } | put_config root "$DIR/etc/node-$n.conf"
 }
 

@@ -2,11 +2,12 @@
 #include <config.h>
 #include "node-controller/hypervisor/xml.h"
 #include <inttypes.h>
+#include "common/xml/xml.h"
 
 static void add_attribute(struct str *out, const char *name, const char *value)
 {
     str_printf(out, " %s='", name);
-    xml_add_escaped(out, value);
+    xml_escape(out, value, XML_REPLACED);
     str_add_char(out, '\'');
 }
 
@@ -78,7 +79,7 @@ void xml_build_qemu(const struct hypervisor_options *o, const struct domain_spec
                  "<devices>");
     if (o->emulator) {
         str_add(out, "<emulator>");
-        xml_add_escaped(out, o->emulator);
+        xml_escape(out, o->emulator, XML_REPLACED);
         str_add(out, "</emulator>");
     }
     add_disk(out, spec);

@@ -17,31 +17,6 @@ const struct xml_kind *xml_kind_find(const char *kind)
     return NULL;
 }
 
-void xml_add_escaped(struct str *out, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '<':
-            str_add(out, "&lt;");
-            break;
-        case '>':
-            str_add(out, "&gt;");
-            break;
-        case '&':
-            str_add(out, "&amp;");
-            break;
-        case '\'':
-            str_add(out, "&apos;");
-            break;
-        case '"':
-            str_add(out, "&quot;");
-            break;
-        default:
-            str_add_char(out, *text);
-        }
-    }
-}
-
 void xml_add_identity(struct str *out, const struct domain_spec *spec)
 {
     char uuid[HYPERVISOR_UUID_LEN + 1];

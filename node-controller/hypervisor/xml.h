@@ -14,8 +14,7 @@ struct xml_kind {
 /* NULL: there is no builder for it. */
 const struct xml_kind *xml_kind_find(const char *kind);
 
-/* For builders: text with what XML would take for markup escaped; the parts that all kinds share. */
-void xml_add_escaped(struct str *out, const char *text);
+/* For builders: the parts that all kinds share. */
 void xml_add_identity(struct str *out, const struct domain_spec *spec);
 void xml_build_qemu(const struct hypervisor_options *o, const struct domain_spec *spec, struct str *out);
 void xml_build_test(const struct hypervisor_options *o, const struct domain_spec *spec, struct str *out);

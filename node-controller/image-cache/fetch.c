@@ -52,6 +52,15 @@ static struct error *get_manifest(struct walk *w)
     return image_manifest_open(&want->image, want->key, sealed, len, &w->manifest);
 }
 
+/* Chunks of zeros take none. */
+static uint64_t bytes_of(const struct image_manifest *m)
+{
+    uint64_t bytes = 0;
+    for (uint64_t at = 0; at < m->entries.len; at++)
+        bytes += m->entries.data[at].box_len ? image_chunk_len(m, at) : 0;
+    return bytes;
+}
+
 static struct error *open_part(struct walk *w)
 {
     struct stat st;
@@ -138,6 +147,7 @@ static struct error *fetch_all(struct walk *w)
     const struct image_want *want = w->f->want;
     unsigned told = 101;
     RETURN_IF_ERROR(get_manifest(w));
+    RETURN_IF_ERROR(w->f->make_room(w->f->arg, bytes_of(w->manifest)));
     RETURN_IF_ERROR(open_part(w));
     uint64_t chunks = image_chunks(w->manifest);
     for (uint64_t at = 0; at < chunks; at++) {
@@ -161,4 +171,12 @@ struct error *image_fetch(const struct image_fetch *f)
     wipe(w.plain, IMAGE_CHUNK);
     free(w.plain);
     return error_wrap(e, "fetching the image");
+}
+
+struct error *image_fetch_there(struct aws_caller *store, const struct id *image, bool *ret)
+{
+    _cleanup_free_ char *key = image_manifest_key(image), *length = NULL;
+    struct error *e = s3_head(store, BUCKET, key, "Content-Length", &length);
+    *ret = !error_is(e, &ERROR_NOT_FOUND);
+    return *ret ? e : error_free(e);
 }

@@ -17,7 +17,11 @@ BUILD = os.environ.get("MALLEE_BUILD", os.getcwd())
 KEYS = {
     "one": ("AKIAONE0000000000001", "secret-of-one", "111111111111"),
     "two": ("AKIATWO0000000000002", "secret-of-two", "222222222222"),
+    "image-service": ("AKIAIMG0000000000003", "secret-of-images", "333333333333"),
+    "node": ("AKIANODE000000000004", "secret-of-node", "333333333333"),
+    "later": ("AKIALATE000000000005", "secret-of-later", "333333333333"),
 }
+ROLES = {"image-service": "image-service", "node": "node", "later": "a-part-of-a-later-version"}
 
 
 class Store:
@@ -30,7 +34,9 @@ class Store:
 
     def write_identity(self, keys):
         lines = [json.dumps({"access_key_id": k, "secret_access_key": s, "account_id": a,
-                             "canonical_id": a * 5, "display_name": name}, ensure_ascii=False) for name, (k, s, a) in keys.items()]
+                             "canonical_id": a * 5, "display_name": name,
+                             **({"role": ROLES[name]} if name in ROLES else {})}, ensure_ascii=False)
+                 for name, (k, s, a) in keys.items()]
         with open(self.identity + ".new", "w", encoding="utf-8") as f:
             os.fchmod(f.fileno(), 0o600)
             f.write("\n".join(lines) + "\n")

@@ -8,6 +8,7 @@ import botocore.exceptions
 import pytest
 
 from cloud import BUILD, Cloud, wait_for
+from s3_refusals import looks, taken, writes
 
 MIB = 1 << 20
 
@@ -65,6 +66,14 @@ def refused(call, code, **arguments):
     with pytest.raises(botocore.exceptions.ClientError) as error:
         call(**arguments)
     assert error.value.response["Error"]["Code"] == code
+
+
+def part(cloud, name):
+    """An S3 client with the key of one of the cloud's own parts."""
+    with open(os.path.join(cloud.dir, "state/system", name), encoding="utf-8") as file:
+        keys = dict(line.strip().split(" = ") for line in file if " = " in line)
+    return cloud.client("s3", aws_access_key_id=keys["access_key_id"],
+                        aws_secret_access_key=keys["secret_access_key"])
 
 
 class Search(threading.Thread):
@@ -146,10 +155,7 @@ def test_qcow2(cloud, disk, tmp_path):
 def test_flipped_byte(cloud, disk):
     image_id = register(cloud, "flipped", disk)
     wait_state(cloud, image_id, "available")
-    with open(os.path.join(cloud.dir, "state/system/node"), encoding="utf-8") as file:
-        keys = dict(line.strip().split(" = ") for line in file if " = " in line)
-    s3 = cloud.client("s3", aws_access_key_id=keys["access_key_id"],
-                      aws_secret_access_key=keys["secret_access_key"])
+    s3 = part(cloud, "image-service")
     chunk = s3.list_objects_v2(Bucket="mallee-images", Prefix=f"chunks/{image_id}/")["Contents"][1]["Key"]
     body = bytearray(s3.get_object(Bucket="mallee-images", Key=chunk)["Body"].read())
     body[len(body) // 2] ^= 1
@@ -157,10 +163,23 @@ def test_flipped_byte(cloud, disk):
     found = wait_instance(cloud, run(cloud, image_id), "terminated", "running")
     assert found["State"]["Name"] == "terminated"
     assert f"chunk 1 of {image_id}" in found["StateReason"]["Message"]
-    # The nodes' keys see that bucket and no other.
-    assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["mallee-images"]
-    refused(s3.list_objects_v2, "AccessDenied", Bucket="uploads")
+
+
+def test_keys_of_the_parts(cloud, disk):
+    image_id = register(cloud, "keys", disk[:MIB])
+    wait_state(cloud, image_id, "available")
+    images, node = part(cloud, "image-service"), part(cloud, "node")
+    chunk = images.list_objects_v2(Bucket="mallee-images", Prefix=f"chunks/{image_id}/")["Contents"][0]["Key"]
+    manifest = f"manifests/{image_id}"
+    assert node.get_object(Bucket="mallee-images", Key=chunk)["Body"].read()
+    assert node.head_object(Bucket="mallee-images", Key=manifest)["ContentLength"]
+    assert not taken(node, writes("mallee-images", chunk) + writes("mallee-images", manifest))
+    assert not taken(node, looks("mallee-images", chunk) + looks("uploads", "keys disk.raw"))
+    assert not taken(images, [("list_objects_v2", {"Bucket": "uploads"}), ("list_buckets", {})])
     refused(cloud.client("s3").list_objects_v2, "AccessDenied", Bucket="mallee-images")
+    instance_id = run(cloud, image_id)  # nothing was harmed
+    wait_instance(cloud, instance_id, "running")
+    terminate(cloud, instance_id)
 
 
 def test_bad_uploads(cloud, tmp_path):
@@ -191,10 +210,7 @@ def test_removed(cloud, disk):
     wait_state(cloud, image_id, "available")
     filters = [{"Name": "name", "Values": ["pass*"]}]
     assert cloud.ec2.describe_images(Filters=filters)["Images"]
-    with open(os.path.join(cloud.dir, "state/system/node"), encoding="utf-8") as file:
-        keys = dict(line.strip().split(" = ") for line in file if " = " in line)
-    s3 = cloud.client("s3", aws_access_key_id=keys["access_key_id"],
-                      aws_secret_access_key=keys["secret_access_key"])
+    s3 = part(cloud, "image-service")
     assert any(image_id in o["Key"] for o in s3.list_objects_v2(Bucket="mallee-images")["Contents"])
     cloud.ec2.deregister_image(ImageId=image_id)
     assert not cloud.ec2.describe_images(Filters=filters)["Images"]

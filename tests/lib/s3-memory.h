@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_LIB_S3_MEMORY_H
 #define TESTS_LIB_S3_MEMORY_H
-/* An object store in memory, for tests: PUT, GET with Range and If-Match, HEAD, DELETE, path-style.  It checks no
+/* An object store in memory, for tests: PUT with If-None-Match, GET with Range and If-Match, HEAD, DELETE, ListObjectsV2
+ * with the delimiter "/", path-style; of metadata "x-amz-meta-edition" is kept.  It checks no
  * signature, but wants one, in a header or in the query.  A test may look at its objects while no call is on its way. */
+#include <time.h>
 #include "common/base/array.h"
 #include "common/http-server/http-server.h"
 
@@ -10,6 +12,8 @@ struct s3_object {
     char *path; /* "/bucket/key" as it was sent */
     char *data;
     size_t len;
+    char *edition;
+    time_t changed;
     unsigned gets;
 };
 
@@ -17,6 +21,9 @@ struct s3_memory {
     struct http_server *http;
     char *url;
     ARRAY(struct s3_object) objects;
+    unsigned page;       /* keys of a listing's page */
+    unsigned lists;      /* pages that were asked for */
+    bool refuse;         /* answers 503 whatever it is asked */
     int fail_gets_after; /* answers 503 once it reaches 0; negative: never */
 };
 

@@ -78,6 +78,9 @@ static void test_escape(void **state)
     xml_element(&s, "k", "<a>&\"\x01\r");
     assert_string_equal(s.data, "<k>&lt;a&gt;&amp;&quot;&#x1;&#xD;</k>");
     str_free(&s);
+    xml_escape(&s, "it's\t\n\x1f\r\xc3\xa9", XML_REPLACED);
+    assert_string_equal(s.data, "it&apos;s\t\n\xef\xbf\xbd&#xD;\xc3\xa9");
+    str_free(&s);
 }
 
 int main(void)

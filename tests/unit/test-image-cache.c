@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/base/str.h"
@@ -22,7 +24,9 @@
 
 struct world {
     struct s3_memory s3;
-    char dir[40];
+    char dir[40], images[48];
+    uint64_t max_bytes, min_free;
+    struct id needed; /* by an instance's record */
     char *paths[CHUNKS], *whole, *part;
     struct image_cache *cache;
     struct image_want want;
@@ -40,13 +44,15 @@ static void put_image(struct world *w)
     for (uint64_t at = 0; at < CHUNKS; at++) {
         assert_null(image_chunk_add(m, w->disk + at * IMAGE_CHUNK, image_chunk_len(m, at), &box, &len));
         _cleanup_free_ char *key = image_chunk_key(m, at);
+        free(w->paths[at]);
         w->paths[at] = xasprintf("/mallee-images/%s", key);
         if (box)
             s3_memory_put(&w->s3, w->paths[at], box, len);
         free(box);
     }
     assert_null(image_manifest_seal(m, w->key, &box, &len));
-    s3_memory_put(&w->s3, "/mallee-images/manifests/ami-0123456789abcdef0", box, len);
+    _cleanup_free_ char *manifest = xasprintf("/mallee-images/manifests/%s", w->want.image.text);
+    s3_memory_put(&w->s3, manifest, box, len);
     free(box);
     image_manifest_free(m);
 }
@@ -60,12 +66,26 @@ static void note_step(void *arg, unsigned percent)
     w->steps++;
 }
 
+static void tell_needed(void *arg, image_ids *add)
+{
+    struct world *w = arg;
+    if (!id_none(&w->needed))
+        array_push(add, w->needed);
+}
+
 static void open_cache(struct world *w)
 {
     static const char keys[] = "# keys\naccess_key_id = AKIANODE\nsecret_access_key = secret\n";
     _cleanup_free_ char *file = xasprintf("%s/keys", w->dir);
     assert_null(file_write_durable(file, keys, strlen(keys), 0600));
-    struct image_cache_options o = {w->dir, w->s3.url, file, "us-east-1", NULL};
+    struct image_cache_options o = {.dir = w->images,
+                                    .store_url = w->s3.url,
+                                    .credentials_file = file,
+                                    .region = "us-east-1",
+                                    .max_bytes = w->max_bytes,
+                                    .min_free = w->min_free,
+                                    .stood_on = tell_needed,
+                                    .arg = w};
     assert_null(image_cache_open(&o, &w->cache));
 }
 
@@ -74,14 +94,15 @@ static int setup(void **state)
     struct world *w = xnew0(struct world);
     memcpy(w->dir, "/tmp/test-image-cache-XXXXXX", 29);
     assert_non_null(mkdtemp(w->dir));
+    snprintf(w->images, sizeof w->images, "%s/images", w->dir);
     s3_memory_start(&w->s3);
     w->disk = xcalloc(1, DISK);
     random_bytes(w->disk, 5u << 20);
     memset(w->disk + (13u << 20), 'z', 4u << 20); /* the third chunk is zeros */
     seal_key_random(w->key);
     w->want = (struct image_want){id_of("ami-0123456789abcdef0"), w->key, note_step, w};
-    w->whole = xasprintf("%s/ami-0123456789abcdef0/disk.raw", w->dir);
-    w->part = xasprintf("%s/ami-0123456789abcdef0/disk.part", w->dir);
+    w->whole = xasprintf("%s/ami-0123456789abcdef0/disk.raw", w->images);
+    w->part = xasprintf("%s/ami-0123456789abcdef0/disk.part", w->images);
     put_image(w);
     open_cache(w);
     *state = w;
@@ -116,7 +137,7 @@ static void check_whole(struct world *w)
     assert_int_equal(access(w->part, F_OK), -1);
     assert_int_equal(stat(w->whole, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0444);
-    assert_int_equal(stat(w->dir, &st), 0);
+    assert_int_equal(stat(w->images, &st), 0);
     assert_int_equal(st.st_mode & 0077, 0); /* nobody else gets to it */
 }
 
@@ -237,6 +258,256 @@ static void test_interrupted(void **state)
     expect(w, &ERROR_UNAVAILABLE, "stops");
 }
 
+/* ---- bounds ---- */
+
+#define A "ami-0123456789abcdef0"
+#define B "ami-0123456789abcdef1"
+#define C "ami-0123456789abcdef2"
+
+/* A cache of these bounds, and three images at the store. */
+static void open_bounded(struct world *w, uint64_t max_bytes)
+{
+    image_cache_close(w->cache);
+    w->max_bytes = max_bytes;
+    w->want.step = NULL;
+    for (const char *const *id = (const char *const[]){B, C, A, NULL}; *id; id++) {
+        w->want.image = id_of(*id);
+        put_image(w);
+    }
+    open_cache(w);
+}
+
+static void get(struct world *w, const char *id)
+{
+    _cleanup_free_ char *path = NULL;
+    w->want.image = id_of(id);
+    assert_null(image_cache_get(w->cache, &w->want, &path));
+}
+
+static void let_go(struct world *w, const char *id)
+{
+    struct id image = id_of(id);
+    image_cache_release(w->cache, &image);
+}
+
+static void use(struct world *w, const char *id)
+{
+    get(w, id);
+    let_go(w, id);
+}
+
+static bool here(struct world *w, const char *id)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s/disk.raw", w->images, id);
+    return access(path, F_OK) == 0;
+}
+
+/* As if it had rested for that long. */
+static void age(struct world *w, const char *id, const char *file, time_t seconds)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s%s", w->images, id, file);
+    struct timespec at[2] = {{.tv_sec = time(NULL) - seconds}, {.tv_sec = time(NULL) - seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, path, at, 0), 0);
+}
+
+static uint64_t evictions(struct world *w)
+{
+    return metric_get(&image_cache_metrics(w->cache)->evictions);
+}
+
+static uint64_t bytes(struct world *w)
+{
+    return metric_get(&image_cache_metrics(w->cache)->bytes);
+}
+
+/* Two of the three have room: 13 MiB each, the chunk of zeros takes none. */
+static void test_bound(void **state)
+{
+    struct world *w = *state;
+    open_bounded(w, 30u << 20);
+    use(w, A);
+    use(w, B);
+    assert_int_equal(evictions(w), 0);
+    assert_in_range(bytes(w), 26u << 20, 27u << 20);
+    age(w, A, "", 100);
+    age(w, B, "", 200);
+    use(w, C); /* room is made before it is fetched */
+    assert_true(here(w, A) && !here(w, B) && here(w, C));
+    assert_int_equal(evictions(w), 1);
+    assert_in_range(bytes(w), 26u << 20, 27u << 20);
+    unsigned before = fetched(w);
+    use(w, B); /* what went is fetched again */
+    assert_int_equal(fetched(w), before + 5);
+    assert_true(!here(w, A) && here(w, B) && here(w, C));
+}
+
+static void test_use_is_remembered(void **state)
+{
+    struct world *w = *state;
+    open_bounded(w, 30u << 20);
+    use(w, A);
+    use(w, B);
+    age(w, A, "", 200);
+    age(w, B, "", 100);
+    use(w, A);
+    image_cache_close(w->cache); /* by a daemon that started again, too */
+    open_cache(w);
+    use(w, C);
+    assert_true(here(w, A) && !here(w, B) && here(w, C));
+}
+
+/* With a bound that nothing holds: whatever may go goes. */
+static void test_what_is_needed_stays(void **state)
+{
+    struct world *w = *state;
+    open_bounded(w, 1);
+    _cleanup_free_ char *raw = xasprintf("%s/" A "/disk.raw", w->images), *own = xasprintf("%s/base.raw", w->dir);
+    get(w, A);
+    image_cache_tidy(w->cache);
+    assert_true(here(w, A)); /* a launch is about to link it */
+    get(w, A);
+    let_go(w, A);
+    image_cache_tidy(w->cache);
+    assert_true(here(w, A)); /* another launch is */
+    assert_int_equal(link(raw, own), 0);
+    let_go(w, A);
+    image_cache_tidy(w->cache);
+    assert_true(here(w, A)); /* an instance stands on it */
+    w->needed = id_of(A);
+    assert_int_equal(unlink(own), 0);
+    image_cache_tidy(w->cache);
+    assert_true(here(w, A)); /* an instance will */
+    assert_int_equal(evictions(w), 0);
+    w->needed = (struct id){""};
+    image_cache_tidy(w->cache);
+    assert_false(here(w, A));
+    assert_int_equal(evictions(w), 1);
+    assert_int_equal(bytes(w), 0);
+}
+
+/* Launches of three images at once where not one has room, and somebody who tidies: each finds its disk. */
+struct launcher {
+    struct world *w;
+    const char *id;
+    unsigned linked;
+};
+
+static void *launch(void *arg)
+{
+    struct launcher *l = arg;
+    _cleanup_free_ char *own = xasprintf("%s/%s.raw", l->w->dir, l->id);
+    for (unsigned k = 0; k < 10; k++) {
+        struct image_want want = {.image = id_of(l->id), .key = l->w->key};
+        _cleanup_free_ char *path = NULL;
+        if (image_cache_get(l->w->cache, &want, &path))
+            break;
+        l->linked += link(path, own) == 0;
+        image_cache_release(l->w->cache, &want.image);
+        unlink(own);
+        image_cache_tidy(l->w->cache);
+    }
+    return NULL;
+}
+
+static void test_many_at_once(void **state)
+{
+    struct world *w = *state;
+    static const char *const ids[] = {A, B, C};
+    struct launcher launchers[3];
+    pthread_t threads[3];
+    open_bounded(w, 1);
+    for (size_t i = 0; i < 3; i++) {
+        launchers[i] = (struct launcher){w, ids[i], 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, launch, &launchers[i]), 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(launchers[i].linked, 10);
+    }
+    image_cache_tidy(w->cache);
+    assert_true(!here(w, A) && !here(w, B) && !here(w, C));
+    assert_in_range(evictions(w), 3, 30);
+}
+
+static void test_min_free(void **state)
+{
+    struct world *w = *state;
+    uint64_t room = 0;
+    open_bounded(w, 1u << 30);
+    use(w, A);
+    image_cache_close(w->cache);
+    assert_null(file_free_space(w->images, &room));
+    w->min_free = room * 2; /* which nothing that goes can make */
+    open_cache(w);
+    w->want.image = id_of(B);
+    char *path = NULL;
+    struct error *e = image_cache_get(w->cache, &w->want, &path);
+    assert_true(error_is(e, &ERROR_NO_SPACE));
+    assert_non_null(strstr(error_message(e), "min-free"));
+    error_free(e);
+    assert_false(here(w, A));
+    assert_int_equal(evictions(w), 1);
+    image_cache_close(w->cache);
+    w->min_free = 0;
+    open_cache(w);
+    use(w, B);
+}
+
+static void test_leftovers(void **state)
+{
+    struct world *w = *state;
+    _cleanup_free_ char *empty = xasprintf("%s/" C, w->images), *stray = xasprintf("%s/.keep", w->images);
+    open_bounded(w, 1u << 30);
+    w->want.image = id_of(A);
+    w->s3.fail_gets_after = 3;
+    expect(w, &ERROR_UNAVAILABLE, "503");
+    w->s3.fail_gets_after = -1;
+    assert_int_equal(mkdir(empty, 0700), 0); /* what a crash leaves of an image that was going */
+    assert_int_equal(mkdir(stray, 0700), 0);
+    image_cache_tidy(w->cache);
+    assert_int_equal(access(w->part, F_OK), 0);
+    assert_int_equal(access(empty, F_OK), -1);
+    age(w, A, "/disk.part", 86300);
+    image_cache_tidy(w->cache);
+    assert_int_equal(access(w->part, F_OK), 0);
+    age(w, A, "/disk.part", 86500);
+    image_cache_tidy(w->cache);
+    assert_int_equal(access(w->part, F_OK), -1);
+    assert_int_equal(access(stray, F_OK), 0); /* not ours */
+    use(w, A);
+    age(w, A, "/disk.raw", 1000000);
+    image_cache_tidy(w->cache);
+    assert_true(here(w, A));
+}
+
+/* What the store has no more goes, unless something stands on it or the store does not say so. */
+static void test_gone_from_the_store(void **state)
+{
+    struct world *w = *state;
+    _cleanup_free_ char *raw = xasprintf("%s/" A "/disk.raw", w->images), *own = xasprintf("%s/base.raw", w->dir);
+    open_bounded(w, 1u << 30);
+    use(w, A);
+    use(w, B);
+    struct s3_object *o = s3_memory_find(&w->s3, "/mallee-images/manifests/" A);
+    o->path[1] = 'M';
+    assert_int_equal(link(raw, own), 0);
+    image_cache_ask(w->cache);
+    assert_true(here(w, A) && here(w, B));
+    assert_int_equal(unlink(own), 0);
+    get(w, A);
+    image_cache_ask(w->cache);
+    assert_true(here(w, A) && here(w, B));
+    let_go(w, A);
+    w->s3.refuse = true;
+    image_cache_ask(w->cache);
+    assert_true(here(w, A) && here(w, B));
+    w->s3.refuse = false;
+    image_cache_ask(w->cache);
+    assert_true(!here(w, A) && here(w, B));
+    assert_int_equal(evictions(w), 1);
+    o->path[1] = 'm';
+}
+
 static void test_grant(void **state)
 {
     (void)state;
@@ -271,6 +542,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_fetch),     IN_WORLD(test_single_flight), IN_WORLD(test_flipped), IN_WORLD(test_wrong_key),
         IN_WORLD(test_resumed),   IN_WORLD(test_missing),       IN_WORLD(test_interrupted),
+        IN_WORLD(test_bound),     IN_WORLD(test_use_is_remembered), IN_WORLD(test_what_is_needed_stays),
+        IN_WORLD(test_many_at_once), IN_WORLD(test_min_free),   IN_WORLD(test_leftovers),
+        IN_WORLD(test_gone_from_the_store),
         cmocka_unit_test(test_grant),
     };
     return cmocka_run_group_tests_name("image-cache", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include "common/base/str.h"
 #include "core/image/chunk.h"
+#include "image-service/collect.h"
 #include "image-service/make.h"
 #include "image-service/s3-source.h"
 #include "tests/lib/s3-memory.h"
@@ -143,6 +144,158 @@ static void test_changed(void **state)
     assert_null(s3_memory_find(&w->s3, "/mallee-images/manifests/ami-0123456789abcdef0"));
 }
 
+/* ---- one manifest, once and for all ---- */
+
+static struct error *make_other(void *arg, uint64_t done, uint64_t all)
+{
+    struct world *w = arg;
+    return done == all ? make(w, "my%20disk.raw", NULL) : NULL; /* another process, which is done first */
+}
+
+static unsigned editions(struct world *w)
+{
+    unsigned count = 0;
+    const char *before = "";
+    struct s3_page page = {0}; /* sorts the objects, too */
+    assert_null(s3_list(w->caller, IMAGE_BUCKET, "chunks/", NULL, NULL, &page));
+    array_each(&page.objects, o) {
+        size_t len = (size_t)(strrchr(o->key, '/') - o->key);
+        count += strncmp(o->key, before, len) != 0;
+        before = o->key;
+    }
+    s3_page_free(&page);
+    return count;
+}
+
+static void test_first_manifest_counts(void **state)
+{
+    struct world *w = *state;
+    _cleanup_(s3_source_freep) struct s3_source *source = NULL;
+    _cleanup_(image_disk_freep) struct image_disk *disk = NULL;
+    _cleanup_free_ char *url = xasprintf("%s/mine/my%%20disk.raw?X-Amz-Signature=abc", w->s3.url), *edition = NULL;
+    bool made = true;
+    uint64_t bytes = 0;
+    assert_null(image_made(w->caller, &w->image, w->key, &made, &bytes));
+    assert_false(made);
+    assert_null(s3_source_open(w->http, url, &source));
+    struct image_source face = s3_source_face(source);
+    assert_null(image_disk_open(&face, &disk));
+    struct image_make m = {w->caller, w->image, w->key, disk, make_other, w};
+    struct error *e = image_make(&m);
+    assert_true(error_is(e, &ERROR_EXISTS));
+    error_free(e);
+    assert_int_equal(editions(w), 2);
+    assert_null(image_made(w->caller, &w->image, w->key, &made, &bytes));
+    assert_true(made && bytes == DISK);
+    assert_null(image_edition(w->caller, &w->image, &edition));
+    assert_int_equal(strlen(edition), 2 * IMAGE_EDITION);
+}
+
+/* ---- what no manifest names ---- */
+
+struct gathering {
+    struct world *w;
+    struct id runs;     /* the image that has a job */
+    bool silent;        /* the cloud does not answer */
+    bool put_meanwhile; /* the job is over once it is asked for, with its manifest */
+    unsigned asked;
+};
+
+static void put_chunks(struct world *w, const char *image, const char *edition, unsigned count, time_t seconds)
+{
+    for (unsigned i = 0; i < count; i++) {
+        _cleanup_free_ char *path = xasprintf("/mallee-images/chunks/%s/%s/%08x", image, edition, i);
+        s3_memory_put(&w->s3, path, "x", 1);
+        s3_memory_find(&w->s3, path)->changed -= seconds;
+    }
+}
+
+static void put_manifest_of(struct world *w, const char *image, const char *edition)
+{
+    _cleanup_free_ char *path = xasprintf("/mallee-images/manifests/%s", image);
+    s3_memory_put(&w->s3, path, "sealed", 6);
+    s3_memory_find(&w->s3, path)->edition = xstrdup(edition);
+}
+
+static unsigned count_chunks(struct world *w, const char *folder)
+{
+    unsigned count = 0;
+    _cleanup_free_ char *prefix = xasprintf("/mallee-images/chunks/%s/", folder);
+    array_each(&w->s3.objects, o)
+        count += str_starts(o->path, prefix);
+    return count;
+}
+
+static struct error *may_run(void *arg, const struct id *image, bool *ret)
+{
+    struct gathering *g = arg;
+    g->asked++;
+    if (g->silent)
+        return error_new(ERROR_UNAVAILABLE, "the cloud is away");
+    if (g->put_meanwhile)
+        put_manifest_of(g->w, image->text, "e2");
+    *ret = id_eq(image, &g->runs);
+    return NULL;
+}
+
+static uint64_t collect(struct gathering *g, const struct error_code *code)
+{
+    atomic_bool stop = false;
+    metric removed = 0;
+    struct collection c = {g->w->caller, 86400000, may_run, g, &stop, &removed};
+    struct error *e = collect_chunks(&c);
+    assert_true(code ? error_is(e, code) : e == NULL);
+    error_free(e);
+    return metric_get(&removed);
+}
+
+static void test_collect(void **state)
+{
+    struct world *w = *state;
+    struct gathering g = {.w = w, .runs = id_of("ami-runs")};
+    w->s3.page = 3;
+    put_chunks(w, "ami-old", "e1", 10, 90000); /* nothing knows of it */
+    put_chunks(w, "ami-young", "e1", 5, 80000);
+    put_chunks(w, "ami-runs", "e1", 5, 900000); /* since days */
+    put_chunks(w, "ami-made", "e1", 7, 90000);  /* a making that came to nothing */
+    put_chunks(w, "ami-made", "e2", 7, 90000);
+    put_manifest_of(w, "ami-made", "e2");
+    put_chunks(w, "ami-before", "e1", 4, 90000); /* its manifest does not say which */
+    put_manifest_of(w, "ami-before", NULL);
+    put_chunks(w, "ami-mixed", "e1", 4, 90000);
+    s3_memory_find(&w->s3, "/mallee-images/chunks/ami-mixed/e1/00000002")->changed = time(NULL);
+    s3_memory_put(&w->s3, "/mallee-images/chunks/stray", "x", 1);
+    assert_int_equal(collect(&g, NULL), 10 + 7 + 3);
+    assert_int_equal(count_chunks(w, "ami-old"), 0);
+    assert_int_equal(count_chunks(w, "ami-young"), 5);
+    assert_int_equal(count_chunks(w, "ami-runs"), 5);
+    assert_int_equal(count_chunks(w, "ami-made/e1"), 0);
+    assert_int_equal(count_chunks(w, "ami-made/e2"), 7);
+    assert_int_equal(count_chunks(w, "ami-before"), 4);
+    assert_int_equal(count_chunks(w, "ami-mixed"), 1);
+    assert_non_null(s3_memory_find(&w->s3, "/mallee-images/manifests/ami-made"));
+    assert_non_null(s3_memory_find(&w->s3, "/mallee-images/manifests/ami-before"));
+    assert_int_equal(g.asked, 4); /* only for what no manifest names and is old */
+    g.runs = (struct id){""};
+    assert_int_equal(collect(&g, NULL), 5);
+}
+
+static void test_collect_doubts(void **state)
+{
+    struct world *w = *state;
+    struct gathering g = {.w = w, .silent = true};
+    assert_int_equal(collect(&g, NULL), 0); /* no bucket yet */
+    put_chunks(w, "ami-one", "e2", 5, 90000);
+    assert_int_equal(collect(&g, &ERROR_UNAVAILABLE), 0);
+    g = (struct gathering){.w = w, .put_meanwhile = true};
+    assert_int_equal(collect(&g, NULL), 0);
+    assert_int_equal(g.asked, 1);
+    w->s3.refuse = true;
+    assert_int_equal(collect(&g, &ERROR_UNAVAILABLE), 0);
+    w->s3.refuse = false;
+    assert_int_equal(count_chunks(w, "ami-one"), 5);
+}
+
 #define IN_WORLD(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -151,6 +304,9 @@ int main(void)
         IN_WORLD(test_make),
         IN_WORLD(test_changed),
         IN_WORLD(test_refused),
+        IN_WORLD(test_first_manifest_counts),
+        IN_WORLD(test_collect),
+        IN_WORLD(test_collect_doubts),
     };
     return cmocka_run_group_tests_name("image-make", tests, NULL, NULL);
 }

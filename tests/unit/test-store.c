@@ -165,11 +165,53 @@ static void test_receiver(void **state)
     rmdir(folder);
 }
 
+static const char *const all_operations[] = {
+    "ListBuckets", "GetBucketLocation", "GetBucketAcl", "ListMultipartUploads", "DeleteObjects", "CreateBucket",
+    "HeadBucket", "DeleteBucket", "ListObjects", "GetObjectAcl", "GetObjectTagging", "CreateMultipartUpload",
+    "UploadPartCopy", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload", "ListParts", "CopyObject",
+    "PutObject", "GetObject", "HeadObject", "DeleteObject",
+};
+
+static unsigned allowed(enum role role, const char *bucket, const char *key)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(all_operations); i++)
+        count += role_allows(role, all_operations[i], bucket, key);
+    return count;
+}
+
+static void test_roles(void **state)
+{
+    (void)state;
+    assert_int_equal(role_of(NULL), ROLE_NONE);
+    assert_int_equal(role_of("node"), ROLE_NODE);
+    assert_int_equal(role_of("image-service"), ROLE_IMAGE_SERVICE);
+    assert_int_equal(role_of("Node"), ROLE_UNKNOWN);
+    assert_int_equal(role_of(""), ROLE_UNKNOWN);
+    assert_int_equal(allowed(ROLE_NONE, "mine", "key"), ARRAY_SIZE(all_operations));
+    assert_true(role_allows(ROLE_NONE, NULL, NULL, "")); /* its own errors are told */
+    assert_int_equal(allowed(ROLE_UNKNOWN, "mallee-images", "chunks/ami-1/e/00000000"), 0);
+    for (const char *const *key = (const char *const[]){"chunks/ami-1/e/00000000", "manifests/ami-1", NULL}; *key; key++) {
+        assert_int_equal(allowed(ROLE_NODE, "mallee-images", *key), 2);
+        assert_true(role_allows(ROLE_NODE, "GetObject", "mallee-images", *key));
+        assert_true(role_allows(ROLE_NODE, "HeadObject", "mallee-images", *key));
+        assert_int_equal(allowed(ROLE_NODE, "uploads", *key), 0);
+        assert_int_equal(allowed(ROLE_IMAGE_SERVICE, "mallee-images", *key), 8);
+        assert_int_equal(allowed(ROLE_IMAGE_SERVICE, "uploads", *key), 0);
+    }
+    assert_int_equal(allowed(ROLE_NODE, "mallee-images", ""), 0);
+    assert_int_equal(allowed(ROLE_NODE, "mallee-images", "other/ami-1"), 0);
+    assert_int_equal(allowed(ROLE_NODE, NULL, ""), 0);
+    assert_int_equal(allowed(ROLE_IMAGE_SERVICE, NULL, ""), 0);
+    assert_false(role_allows(ROLE_NODE, NULL, "mallee-images", "manifests/ami-1"));
+    assert_false(role_allows(ROLE_IMAGE_SERVICE, "DeleteBucket", "mallee-images", ""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunks_in_any_slices), cmocka_unit_test(test_bad_chunks), cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_checksums), cmocka_unit_test(test_detail), cmocka_unit_test(test_receiver),
+        cmocka_unit_test(test_checksums), cmocka_unit_test(test_detail), cmocka_unit_test(test_receiver), cmocka_unit_test(test_roles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
