@@ -46,8 +46,8 @@ enum role role_of(const char *name)
 
 bool role_allows(enum role role, const char *operation, const char *bucket, const char *key)
 {
-    if (role == ROLE_NONE)
-        return true;
+    if (role == ROLE_NONE) /* a user who made that bucket first would keep all images out */
+        return !(operation && bucket && streq(operation, "CreateBucket") && streq(bucket, SYSTEM_BUCKET));
     if (!operation || !bucket || !streq(bucket, SYSTEM_BUCKET))
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(grants); i++)

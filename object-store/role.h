@@ -5,7 +5,7 @@
  *
  * The account of the cloud itself owns the bucket with the images.  Its keys are not each other's equals: the Image
  * Service makes and collects what lies there, a node only reads chunks and manifests that it knows by name.  A key of
- * a user has no role and does what its account may.  All here is pure. */
+ * a user has no role and does what its account may, but for making that bucket.  All here is pure. */
 #include <stdbool.h>
 
 enum role {

@@ -190,6 +190,8 @@ static void test_roles(void **state)
     assert_int_equal(role_of(""), ROLE_UNKNOWN);
     assert_int_equal(allowed(ROLE_NONE, "mine", "key"), ARRAY_SIZE(all_operations));
     assert_true(role_allows(ROLE_NONE, NULL, NULL, "")); /* its own errors are told */
+    assert_int_equal(allowed(ROLE_NONE, "mallee-images", "key"), ARRAY_SIZE(all_operations) - 1);
+    assert_false(role_allows(ROLE_NONE, "CreateBucket", "mallee-images", ""));
     assert_int_equal(allowed(ROLE_UNKNOWN, "mallee-images", "chunks/ami-1/e/00000000"), 0);
     for (const char *const *key = (const char *const[]){"chunks/ami-1/e/00000000", "manifests/ami-1", NULL}; *key; key++) {
         assert_int_equal(allowed(ROLE_NODE, "mallee-images", *key), 2);
