@@ -11,7 +11,7 @@ tests_lib_volley_SOURCES = tests/lib/volley.c
 noinst_DATA = tests/lib/flushcount.so
 CLEANFILES += tests/lib/flushcount.so
 EXTRA_DIST += tests/bench/control-plane tests/bench/render tests/clients/ec2-js/life.mjs tests/clients/ec2-js/package.json
-EXTRA_DIST += tests/lib/guests.py tests/lib/flushcount.c tests/lib/cloud.py tests/lib/ec2_model.py tests/lib/pytest_lines.py \
+EXTRA_DIST += tests/lib/guests.py tests/lib/s3_refusals.py tests/lib/flushcount.c tests/lib/cloud.py tests/lib/ec2_model.py tests/lib/pytest_lines.py \
 	tests/lib/stand_in_metadata.py tests/lib/tsan.supp
 tests/lib/flushcount.so: tests/lib/flushcount.c config.h
 	$(AM_V_CCLD)$(MKDIR_P) $(@D) && $(CC) -std=gnu11 $(WARN_CFLAGS) -O1 -g -fPIC -shared -I$(top_builddir) \
