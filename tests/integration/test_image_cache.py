@@ -43,9 +43,10 @@ def metric(cloud, name):
     pid = cloud.pid("node-1")
     with open(os.path.join(cloud.dir, "etc/node-1.conf"), encoding="utf-8") as file:
         listen = re.search(r"^listen = (\S+)", file.read(), re.M)[1]
-    text = subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "curl", "-sS", f"http://{listen}/metrics"],
-                          stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout
-    return int(re.search(rf"^{name} (\d+)", text, re.M)[1])
+    done = subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "curl", "-sS", f"http://{listen}/metrics"],
+                          stdout=subprocess.PIPE, text=True, check=False, timeout=20)
+    assert done.returncode == 0, "the node does not listen yet"
+    return int(re.search(rf"^{name} (\d+)", done.stdout, re.M)[1])
 
 
 def launch(cloud, image_id):
