@@ -115,7 +115,7 @@ def test_a_paused_job_keeps_its_chunks(cloud, images, disk):
         decoy = "chunks/ami-0123456789abcdef0/00/00000000"  # younger than any of them, and nobody's
         images.put_object(Bucket=BUCKET, Key=decoy, Body=b"x")
         wait_for("the decoy to go", lambda: not chunks(images, "ami-0123456789abcdef0"))
-        assert chunks(images, image_id) == before
+        assert set(before) <= set(chunks(images, image_id))  # one more may have been on its way to the store
     wait_for("the image to be made", lambda: state(cloud, image_id) == "available", 120)
     assert len(editions(images, image_id)) == 1
     boots(cloud, image_id)

@@ -338,8 +338,9 @@ bool law_settled(struct world *w, struct str *why)
                        i->node.text, (uintmax_t)i->generation);
             return false;
         }
-        const struct sim_domain *d = host_domain(host_of(w, &i->node), &i->id, false);
-        if (i->state == INSTANCE_RUNNING && (!d || d->paused)) {
+        bool shown = i->state == INSTANCE_RUNNING;
+        const struct sim_domain *d = shown ? host_domain(host_of(w, &i->node), &i->id, false) : NULL;
+        if (shown && (!d || d->paused)) {
             str_printf(why, "%s is shown running and is not", i->id.text);
             return false;
         }
