@@ -9,7 +9,7 @@
 
 static const char *const verdict_names[] = {"good", "warning", "bad"};
 
-static void join(struct str *to, const char *format, va_list list)
+static void _printf_(2, 0) join(struct str *to, const char *format, va_list list)
 {
     va_list again;
     va_copy(again, list);

@@ -68,8 +68,8 @@ static const char *const rsa_forms[] = {
 static const char *const ed_forms[] = {
     ED_LINE,
     ED_LINE " c",
-    "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"256-bit ED25519, converted by someone@host from OpenSSH\"\nAA"
-    "AAC3NzaC1lZDI1NTE5AAAAIJP0PCwN3/MNF5S6IH3BmJcFc/T1k6ZAnfjsLLyKT9QR\n---- END SSH2 PUBLIC KEY ----\n",
+    ("---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"256-bit ED25519, converted by someone@host from OpenSSH\"\nAA"
+    "AAC3NzaC1lZDI1NTE5AAAAIJP0PCwN3/MNF5S6IH3BmJcFc/T1k6ZAnfjsLLyKT9QR\n---- END SSH2 PUBLIC KEY ----\n"),
 };
 
 static void reads(const char *text, const char *line, const char *fingerprint)
@@ -131,7 +131,7 @@ static void test_broken_blobs(void **state)
     _cleanup_free_ unsigned char *blob = NULL;
     size_t len = 0;
     (void)state;
-    assert_null(base64_decode(RSA_LINE + strlen("ssh-rsa "), 4096, &blob, &len));
+    assert_null(base64_decode(&RSA_LINE[sizeof "ssh-rsa " - 1], 4096, &blob, &len));
     for (size_t cut = 0; cut < len; cut++) {
         _cleanup_free_ char *text = base64_encode(blob, cut);
         _cleanup_free_ char *line = xasprintf("ssh-rsa %s", text);

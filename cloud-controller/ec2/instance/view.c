@@ -150,7 +150,7 @@ void interface_view_fill(const struct instance_view *v, struct ec2_network_inter
 #define PLAIN(name)    name,
 #define PREFIXED(name) "network-interface." name,
 const char *const interface_filter_names[] = {INTERFACE_FILTERS(PLAIN) NULL};
-#define NAME(name) ("network-interface." name + (prefixed ? 0 : sizeof "network-interface." - 1))
+#define NAME(name) (prefixed ? "network-interface." name : name)
 
 static void association_facts(const struct store_instance *row, bool prefixed, facts *f)
 {
