@@ -37,10 +37,11 @@ class Residents:
     def watch(self, address):
         last = time.monotonic()
         while not self.over.is_set():
-            if self.cloud.answers(address):
-                last = time.monotonic()
+            answered = self.cloud.answers(address)
             self.calls += 1
-            self.silent[address] = max(self.silent[address], time.monotonic() - last)
+            self.silent[address] = max(self.silent[address], time.monotonic() - last)  # the call's own time is in it
+            if answered:
+                last = time.monotonic()
             self.over.wait(0.5)
 
     def __enter__(self):
