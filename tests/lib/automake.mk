@@ -10,7 +10,7 @@ tests_lib_volley_SOURCES = tests/lib/volley.c
 
 noinst_DATA = tests/lib/flushcount.so
 CLEANFILES += tests/lib/flushcount.so
-EXTRA_DIST += tests/bench/control-plane tests/bench/render tests/clients/ec2-js/life.mjs tests/clients/ec2-js/package.json
+EXTRA_DIST += tests/bench/control-plane tests/bench/render tests/bench/results tests/clients/ec2-js/life.mjs tests/clients/ec2-js/package.json
 EXTRA_DIST += tests/lib/guests.py tests/lib/s3_refusals.py tests/lib/flushcount.c tests/lib/cloud.py tests/lib/ec2_model.py tests/lib/pytest_lines.py \
 	tests/lib/stand_in_metadata.py tests/lib/tsan.supp
 tests/lib/flushcount.so: tests/lib/flushcount.c config.h
