@@ -1,5 +1,6 @@
 noinst_LIBRARIES += object-store/libstore.a
 object_store_libstore_a_SOURCES = \
+	object-store/attributes.c \
 	object-store/auth.c \
 	object-store/backup.c object-store/backup.h \
 	object-store/body.c \

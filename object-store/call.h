@@ -129,6 +129,7 @@ struct error *op_delete_objects(struct call *c);
 struct error *op_put_object(struct call *c);
 struct error *op_copy_object(struct call *c);
 struct error *op_get_object(struct call *c);
+struct error *op_get_attributes(struct call *c); /* attributes.c */
 struct error *op_delete_object(struct call *c);
 struct error *op_create_upload(struct call *c);
 struct error *op_upload_part(struct call *c);

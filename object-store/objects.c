@@ -95,7 +95,7 @@ static struct error *get(struct db_tx *tx, void *arg)
     struct getting *g = arg;
     struct bucket b;
     RETURN_IF_ERROR(call_bucket(g->call, tx, &b));
-    bool whole = streq(http_request_method(g->call->http), "GET");
+    bool whole = streq(http_request_method(g->call->http), "GET") || call_param(g->call, "partNumber");
     return index_object(tx, b.id, call_key(g->call), whole, &g->object);
 }
 
@@ -215,23 +215,74 @@ static struct error *range_refused(struct call *c, uint64_t size)
     return NULL;
 }
 
+/* The number of the part that is asked for; 0: none is. */
+static struct error *take_part_number(const struct call *c, size_t *ret)
+{
+    const char *text = call_param(c, "partNumber");
+    uint64_t n = 0;
+    if (!text)
+        return NULL;
+    if (call_header(c, "range"))
+        return error_new(S3_INVALID_REQUEST, "Cannot specify both Range header and partNumber query parameter");
+    struct error *e = parse_u64(text, 10000, &n);
+    if (e || !n) {
+        error_free(e);
+        return error_new(S3_INVALID_ARGUMENT, "Part number must be an integer between 1 and 10000, inclusive");
+    }
+    *ret = (size_t)n;
+    return NULL;
+}
+
+/* An object that was put whole is its own first part. */
+static struct error *find_part(const struct object *o, size_t number, uint64_t *ret_first, uint64_t *ret_len)
+{
+    size_t parts = detail_parts(o->detail);
+    if (number > (parts ? parts : 1) || (parts && number > o->segments.len))
+        return said(&S3_INVALID_PART_NUMBER);
+    for (size_t i = 0; parts && i + 1 < number; i++)
+        *ret_first += o->segments.data[i].size;
+    *ret_len = parts ? o->segments.data[number - 1].size : o->size;
+    return NULL;
+}
+
+static enum range take_range(const struct call *c, const struct object *o, uint64_t *ret_first, uint64_t *ret_len)
+{
+    const char *if_range = call_header(c, "if-range");
+    bool use = !if_range || strstr(if_range, o->etag);
+    enum range range = parse_range(use ? call_header(c, "range") : NULL, o->size, ret_first, ret_len);
+    if (range == RANGE_NONE)
+        *ret_len = o->size;
+    return range;
+}
+
+static void answer_parts_count(struct call *c, const struct object *o)
+{
+    size_t parts = detail_parts(o->detail);
+    _cleanup_free_ char *text = xasprintf("%zu", parts);
+    if (parts)
+        http_answer_set(c->answer, "x-amz-mp-parts-count", text);
+}
+
 struct error *op_get_object(struct call *c)
 {
     _cleanup_(getting_free) struct getting g = {.call = c};
     uint64_t first = 0, len = 0;
+    size_t part = 0;
+    RETURN_IF_ERROR(take_part_number(c, &part));
     RETURN_IF_ERROR(db_read(c->store->db, get, &g));
     RETURN_IF_ERROR(conditions_read(c, &g.object));
     uint64_t size = g.object.size;
-    const char *if_range = call_header(c, "if-range");
-    bool use = !if_range || strstr(if_range, g.object.etag);
-    enum range range = parse_range(use ? call_header(c, "range") : NULL, size, &first, &len);
+    if (part)
+        RETURN_IF_ERROR(find_part(&g.object, part, &first, &len));
+    /* A part without bytes has no range to tell. */
+    enum range range = part ? len ? RANGE_OK : RANGE_NONE : take_range(c, &g.object, &first, &len);
     if (range == RANGE_BAD)
         return range_refused(c, size);
-    if (range == RANGE_NONE)
-        len = size;
     call_answer(c, range == RANGE_OK ? 206 : 200);
     RETURN_IF_ERROR(override_headers(c));
     answer_head(c, &g.object, range == RANGE_OK);
+    if (part)
+        answer_parts_count(c, &g.object);
     if (range == RANGE_OK) {
         _cleanup_free_ char *text = xasprintf("bytes %llu-%llu/%llu", (unsigned long long)first,
                                               (unsigned long long)(first + len - 1), (unsigned long long)size);

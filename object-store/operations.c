@@ -30,6 +30,7 @@ static const struct operation rows[] = {
     {"ListObjects", "GET", BUCKET, NULL, NULL, BODY_NONE, op_list},
     {"GetObjectAcl", "GET", OBJECT, "acl", NULL, BODY_NONE, op_get_acl},
     {"GetObjectTagging", "GET", OBJECT, "tagging", NULL, BODY_NONE, op_get_tagging},
+    {"GetObjectAttributes", "GET", OBJECT, "attributes", NULL, BODY_NONE, op_get_attributes},
     {"CreateMultipartUpload", "POST", OBJECT, "uploads", NULL, BODY_NONE, op_create_upload},
     {"UploadPartCopy", "PUT", OBJECT, "uploadId", "x-amz-copy-source", BODY_NONE, op_copy_part},
     {"UploadPart", "PUT", OBJECT, "uploadId", "partNumber", BODY_STREAM, op_upload_part},

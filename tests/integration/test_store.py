@@ -365,6 +365,69 @@ def test_multipart(s3):
     assert code_of(s3.upload_part, Bucket=b, Key="gone", UploadId=up, PartNumber=1, Body=b"x") == ("NoSuchUpload", 404)
 
 
+def multipart(s3, b, key, parts, **more):
+    up = s3.create_multipart_upload(Bucket=b, Key=key, **more)["UploadId"]
+    tags = [s3.upload_part(Bucket=b, Key=key, UploadId=up, PartNumber=i + 1, Body=p)["ETag"] for i, p in enumerate(parts)]
+    named = [{"PartNumber": i + 1, "ETag": t} for i, t in enumerate(tags)]
+    return s3.complete_multipart_upload(Bucket=b, Key=key, UploadId=up, MultipartUpload={"Parts": named})["ETag"]
+
+
+def test_a_part_of_an_object(s3):
+    b = bucket(s3, "a-part-of-it")
+    parts = [os.urandom(5 * 1024 * 1024), os.urandom(5 * 1024 * 1024 + 7), os.urandom(100)]
+    size, at = sum(map(len, parts)), 0
+    multipart(s3, b, "k", parts)
+    s3.copy_object(Bucket=b, Key="copy", CopySource={"Bucket": b, "Key": "k"})
+    for n, part in enumerate(parts, 1):
+        for key in ("k", "copy"):
+            got = s3.get_object(Bucket=b, Key=key, PartNumber=n)
+            assert got["Body"].read() == part and got["PartsCount"] == 3
+            assert got["ContentRange"] == f"bytes {at}-{at + len(part) - 1}/{size}" and got["ResponseMetadata"]["HTTPStatusCode"] == 206
+        head = s3.head_object(Bucket=b, Key="k", PartNumber=n)
+        assert head["ContentLength"] == len(part) and head["PartsCount"] == 3
+        at += len(part)
+    assert code_of(s3.get_object, Bucket=b, Key="k", PartNumber=4) == ("InvalidPartNumber", 416)
+    assert code_of(s3.get_object, Bucket=b, Key="k", PartNumber=0) == ("InvalidArgument", 400)
+    assert code_of(s3.get_object, Bucket=b, Key="k", PartNumber=10001) == ("InvalidArgument", 400)
+    assert code_of(s3.get_object, Bucket=b, Key="k", PartNumber=1, Range="bytes=0-1") == ("InvalidRequest", 400)
+    assert code_of(s3.get_object, Bucket=b, Key="none", PartNumber=1) == ("NoSuchKey", 404)
+    s3.put_object(Bucket=b, Key="whole", Body=b"whole")
+    got = s3.get_object(Bucket=b, Key="whole", PartNumber=1)
+    assert got["Body"].read() == b"whole" and got["ContentRange"] == "bytes 0-4/5" and "PartsCount" not in got
+    assert code_of(s3.get_object, Bucket=b, Key="whole", PartNumber=2) == ("InvalidPartNumber", 416)
+    s3.put_object(Bucket=b, Key="empty", Body=b"")
+    assert s3.get_object(Bucket=b, Key="empty", PartNumber=1)["Body"].read() == b""
+
+
+def test_attributes(store, s3):
+    b = bucket(s3, "attributes")
+    every = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
+    ask = lambda key, names=every, **more: s3.get_object_attributes(Bucket=b, Key=key, ObjectAttributes=names, **more)  # noqa: E731
+    tag = s3.put_object(Bucket=b, Key="k", Body=b"123456789", ChecksumAlgorithm="CRC32")["ETag"]
+    got = ask("k")
+    assert got["ETag"] == tag.strip('"') and got["ObjectSize"] == 9 and got["StorageClass"] == "STANDARD"
+    assert got["Checksum"]["ChecksumCRC32"] == "y/Q5Jg==" and "ObjectParts" not in got
+    assert got["LastModified"] == s3.head_object(Bucket=b, Key="k")["LastModified"]
+    only = ask("k", ["ObjectSize"])
+    assert only["ObjectSize"] == 9 and not {"ETag", "Checksum", "ObjectParts", "StorageClass"} & only.keys()
+    parts = [os.urandom(5 * 1024 * 1024), os.urandom(5 * 1024 * 1024 + 7), b"x"]
+    tag = multipart(s3, b, "m", parts)
+    got = ask("m")
+    assert got["ETag"] == tag.strip('"') and got["ObjectSize"] == sum(map(len, parts))
+    told = got["ObjectParts"]
+    assert told["TotalPartsCount"] == 3 and not told["IsTruncated"]
+    assert [(p["PartNumber"], p["Size"]) for p in told["Parts"]] == list(enumerate(map(len, parts), 1))
+    page = ask("m", MaxParts=1, PartNumberMarker=1)["ObjectParts"]
+    assert page["IsTruncated"] and page["NextPartNumberMarker"] == 2 and [p["PartNumber"] for p in page["Parts"]] == [2]
+    assert "Parts" not in ask("m", PartNumberMarker=3)["ObjectParts"]
+    assert code_of(ask, "none") == ("NoSuchKey", 404)
+    assert code_of(ask, "k", ["Colour"]) == ("InvalidArgument", 400)
+    assert code_of(store.client("two").get_object_attributes, Bucket=b, Key="k", ObjectAttributes=every) == ("AccessDenied", 403)
+    status, body, _ = raw(store, "GET", f"/{b}/k?attributes")
+    assert status == 400 and b"<Code>InvalidRequest</Code>" in body
+    assert raw(store, "GET", f"/{b}/k?attributes", headers={"x-amz-object-attributes": "ETag"}, secret="wrong")[0] == 403
+
+
 def test_a_flipped_byte_never_leaves(store, s3):
     b = bucket(s3, "flipped")
     for size, status in ((100000, 500), (3000000, None)):
