@@ -145,3 +145,58 @@ struct error *body_finish(struct call *c, struct received *ret)
     RETURN_IF_ERROR(compare(c, ret));
     return receiver_keep(c->receiver, ret);
 }
+
+static void md5_kept(const char *body, size_t len, struct received *ret)
+{
+    unsigned char raw[DIGEST_MAX];
+    size_t raw_len = 0;
+    struct digest *md5 = digest_new(DIGEST_MD5);
+    digest_add(md5, body, len);
+    digest_final(md5, raw, &raw_len);
+    digest_free(md5);
+    _cleanup_free_ char *base64 = base64_encode(raw, raw_len);
+    memcpy(ret->md5_base64, base64, sizeof ret->md5_base64);
+}
+
+/* Only what compare() will look at. */
+static void digest_kept(const struct call *c, const char *body, size_t len, struct received *ret)
+{
+    if (strlen(c->payload) == 64) {
+        _cleanup_free_ char *sha = sha256_hex(body, len);
+        memcpy(ret->sha256, sha, sizeof ret->sha256);
+    }
+    if (call_header(c, "content-md5"))
+        md5_kept(body, len, ret);
+    if (c->checksum) {
+        struct checksum_state sum;
+        checksum_start(&sum, c->checksum);
+        checksum_add(&sum, body, len);
+        ret->checksum = checksum_end(&sum);
+        checksum_free(&sum);
+    }
+}
+
+static struct error *check_kept_headers(struct call *c)
+{
+    RETURN_IF_ERROR(check_md5_header(c));
+    /* The checksum beside a completion is the whole object's, not its XML's. */
+    if (c->op->body == BODY_XML && !streq(c->op->name, "CompleteMultipartUpload"))
+        RETURN_IF_ERROR(find_checksum(c));
+    if (c->checksum_trailer)
+        return error_new(S3_INVALID_REQUEST, "x-amz-trailer is only expected with a STREAMING payload");
+    if (streq(c->op->name, "DeleteObjects") && !call_header(c, "content-md5") && !c->checksum)
+        return error_new(S3_INVALID_REQUEST, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+    return NULL;
+}
+
+struct error *body_check_kept(struct call *c)
+{
+    struct received d = {0};
+    size_t len = 0;
+    const char *body = http_request_body(c->http, &len);
+    RETURN_IF_ERROR(check_kept_headers(c));
+    digest_kept(c, body, len, &d);
+    struct error *e = compare(c, &d);
+    received_free(&d);
+    return e;
+}

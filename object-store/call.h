@@ -74,6 +74,8 @@ struct error *body_begin(struct call *c) _must_check_;
 struct error *body_take(struct call *c, const void *data, size_t len) _must_check_;
 /* Digests compared, bytes durable. */
 struct error *body_finish(struct call *c, struct received *ret) _must_check_;
+/* The same for a body that was kept: it is what was signed, and fits Content-MD5 and x-amz-checksum-*. */
+struct error *body_check_kept(struct call *c) _must_check_;
 
 /* detail.c: what is kept of an object beside its bytes, as JSON. */
 /* From the request's headers. */

@@ -277,25 +277,12 @@ static void on_body(void *arg, struct http_request *r, const void *data, size_t 
         http_request_resume(r);
 }
 
-/* A kept body must be what was signed. */
-static struct error *check_kept_body(struct call *c)
-{
-    size_t len = 0;
-    const char *body = http_request_body(c->http, &len);
-    if (strlen(c->payload) != 64)
-        return NULL;
-    _cleanup_free_ char *hash = sha256_hex(body, len);
-    if (!streq(hash, c->payload))
-        return error_new_code(&S3_CONTENT_SHA256, "%s", S3_CONTENT_SHA256.message);
-    return NULL;
-}
-
 static void run_job(void *arg)
 {
     struct call *c = arg;
     struct store *s = c->store;
     log_set_request(c->id);
-    struct error *e = c->op->body == BODY_STREAM ? NULL : check_kept_body(c);
+    struct error *e = c->op->body == BODY_STREAM ? NULL : body_check_kept(c);
     if (!e)
         e = c->op->run(c);
     log_set_request(NULL);

@@ -428,6 +428,29 @@ def test_attributes(store, s3):
     assert raw(store, "GET", f"/{b}/k?attributes", headers={"x-amz-object-attributes": "ETag"}, secret="wrong")[0] == 403
 
 
+def test_a_kept_body_fits_its_digests(store, s3):
+    b = bucket(s3, "kept-bodies")
+    s3.put_object(Bucket=b, Key="k", Body=b"x")
+    xml = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    good = base64.b64encode(hashlib.md5(xml).digest()).decode()
+    sha1 = base64.b64encode(hashlib.sha1(xml).digest()).decode()
+    crc = base64.b64encode(zlib.crc32(xml).to_bytes(4, "big")).decode()
+    for headers, code in (({}, b"InvalidRequest"), ({"Content-MD5": good[::-1]}, b"InvalidDigest"),
+                          ({"Content-MD5": base64.b64encode(b"x" * 16).decode()}, b"BadDigest"),
+                          ({"x-amz-checksum-crc32": "AAAAAA=="}, b"BadDigest"), ({"x-amz-checksum-sha1": sha1[:-2] + "A="}, b"BadDigest"),
+                          ({"Content-MD5": good, "x-amz-checksum-crc32": "AAAAAA=="}, b"BadDigest"),
+                          ({"x-amz-checksum-crc32": crc, "x-amz-checksum-sha1": sha1}, b"InvalidRequest"),
+                          ({"x-amz-trailer": "x-amz-checksum-crc32"}, b"InvalidRequest")):
+        status, body, _ = raw(store, "POST", f"/{b}?delete", xml, headers)
+        assert status == 400 and b"<Code>" + code + b"</Code>" in body, headers
+        assert s3.head_object(Bucket=b, Key="k")["ContentLength"] == 1
+    for headers in ({"Content-MD5": good}, {"x-amz-checksum-crc32": crc}, {"x-amz-checksum-sha1": sha1}):
+        s3.put_object(Bucket=b, Key="k", Body=b"x")
+        status, body, _ = raw(store, "POST", f"/{b}?delete", xml, headers)
+        assert status == 200 and b"<Deleted><Key>k</Key></Deleted>" in body, headers
+        assert code_of(s3.head_object, Bucket=b, Key="k") == ("404", 404)
+
+
 def test_a_flipped_byte_never_leaves(store, s3):
     b = bucket(s3, "flipped")
     for size, status in ((100000, 500), (3000000, None)):
