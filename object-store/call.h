@@ -77,6 +77,9 @@ struct error *body_finish(struct call *c, struct received *ret) _must_check_;
 /* The same for a body that was kept: it is what was signed, and fits Content-MD5 and x-amz-checksum-*. */
 struct error *body_check_kept(struct call *c) _must_check_;
 
+/* multipart.c: `partNumber` of the query, 1 to 10000; S3_INVALID_ARGUMENT also where it lacks. */
+struct error *call_part_number(const struct call *c, int64_t *ret) _must_check_;
+
 /* detail.c: what is kept of an object beside its bytes, as JSON. */
 /* From the request's headers. */
 struct error *detail_of_request(struct call *c, char **ret) _must_check_;

@@ -117,7 +117,7 @@ static struct error *put_part(struct db_tx *tx, void *arg)
     return e;
 }
 
-static struct error *take_number(struct call *c, int64_t *ret)
+struct error *call_part_number(const struct call *c, int64_t *ret)
 {
     const char *text = call_param(c, "partNumber");
     uint64_t n = 0;
@@ -151,7 +151,7 @@ static struct error *store_part(struct parting *p, enum checksum kind)
 struct error *op_upload_part(struct call *c)
 {
     _cleanup_(parting_free) struct parting p = {.call = c};
-    RETURN_IF_ERROR(take_number(c, &p.part.number));
+    RETURN_IF_ERROR(call_part_number(c, &p.part.number));
     RETURN_IF_ERROR(body_finish(c, &p.data));
     RETURN_IF_ERROR(store_part(&p, c->checksum));
     _cleanup_free_ char *etag = xasprintf("\"%s\"", p.data.md5);
@@ -252,7 +252,7 @@ struct error *op_copy_part(struct call *c)
     _cleanup_(parting_free) struct parting p = {.call = c};
     _cleanup_(source_free) struct source s = {.call = c};
     struct str xml = STR_INIT;
-    RETURN_IF_ERROR(take_number(c, &p.part.number));
+    RETURN_IF_ERROR(call_part_number(c, &p.part.number));
     RETURN_IF_ERROR(copy_source_parse(c, &s.source));
     RETURN_IF_ERROR(db_read(c->store->db, read_source, &s));
     RETURN_IF_ERROR(conditions_copy(c, &s.object));

@@ -216,21 +216,13 @@ static struct error *range_refused(struct call *c, uint64_t size)
 }
 
 /* The number of the part that is asked for; 0: none is. */
-static struct error *take_part_number(const struct call *c, size_t *ret)
+static struct error *take_part_number(const struct call *c, int64_t *ret)
 {
-    const char *text = call_param(c, "partNumber");
-    uint64_t n = 0;
-    if (!text)
+    if (!call_param(c, "partNumber"))
         return NULL;
     if (call_header(c, "range"))
         return error_new(S3_INVALID_REQUEST, "Cannot specify both Range header and partNumber query parameter");
-    struct error *e = parse_u64(text, 10000, &n);
-    if (e || !n) {
-        error_free(e);
-        return error_new(S3_INVALID_ARGUMENT, "Part number must be an integer between 1 and 10000, inclusive");
-    }
-    *ret = (size_t)n;
-    return NULL;
+    return call_part_number(c, ret);
 }
 
 /* An object that was put whole is its own first part. */
@@ -267,13 +259,13 @@ struct error *op_get_object(struct call *c)
 {
     _cleanup_(getting_free) struct getting g = {.call = c};
     uint64_t first = 0, len = 0;
-    size_t part = 0;
+    int64_t part = 0;
     RETURN_IF_ERROR(take_part_number(c, &part));
     RETURN_IF_ERROR(db_read(c->store->db, get, &g));
     RETURN_IF_ERROR(conditions_read(c, &g.object));
     uint64_t size = g.object.size;
     if (part)
-        RETURN_IF_ERROR(find_part(&g.object, part, &first, &len));
+        RETURN_IF_ERROR(find_part(&g.object, (size_t)part, &first, &len));
     /* A part without bytes has no range to tell. */
     enum range range = part ? len ? RANGE_OK : RANGE_NONE : take_range(c, &g.object, &first, &len);
     if (range == RANGE_BAD)
